@@ -1,0 +1,1 @@
+"""Floor 3: from options to a request, one attempt, the attempt loop, the answer."""

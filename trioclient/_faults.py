@@ -1,0 +1,43 @@
+"""What goes wrong below the engine.
+
+A transport or a codec knows only its own trouble: not the request, the attempt count or the
+time spent. It raises a `Fault`; the engine alone turns one into an `APIError`. Callers never
+see a `Fault`. How much of the request was sent is noted on the `WireRequest` itself.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ConnectFault", "DisconnectFault", "Fault", "LimitFault", "ProtocolFault", "TimeoutFault"]
+
+
+class Fault(Exception):
+    """The root; `str()` is one sentence without credentials."""
+
+
+class ConnectFault(Fault):
+    """No connection: name look-up, connect or TLS handshake failed."""
+
+
+class DisconnectFault(Fault):
+    """The connection broke, or ended before the answer was whole."""
+
+
+class ProtocolFault(Fault):
+    """The peer broke its protocol: malformed HTTP, a corrupt compressed body."""
+
+
+class TimeoutFault(Fault):
+    """One phase took longer than its timeout."""
+
+    def __init__(self, phase: str) -> None:
+        super().__init__(f"the {phase} timeout passed")
+        self.phase = phase
+
+
+class LimitFault(Fault):
+    """A bound of `Limits` was hit; never retried."""
+
+    def __init__(self, limit: str, value: float) -> None:
+        super().__init__(f"{limit} ({value:,}) was exceeded")
+        self.limit = limit
+        self.value = value

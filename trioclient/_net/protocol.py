@@ -1,0 +1,116 @@
+"""The seam between the engine and whatever carries its requests.
+
+An attempt is: `Transport.send` until the answer's head is there, then `WireResponse.receive`
+until it returns ``b""``, then `WireResponse.aclose`. Below this seam nobody knows of retries,
+redirects, JSON or types; above it nobody knows of sockets.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+if TYPE_CHECKING:
+    from .._codec.body import RequestBody
+    from .._codec.url import Target
+    from .._types import Limits, RawHeaders, Sent, Timeouts
+
+__all__ = ["PhaseScope", "Transport", "WireRequest", "WireResponse"]
+
+
+class PhaseScope:
+    """One cancel scope for a whole attempt, its deadline moved from phase to phase.
+
+    Cheaper than a scope per phase, and the deadline of the call needs none of its own: it is
+    the ceiling of every phase. When the scope was hit, `phase` says during which.
+    """
+
+    __slots__ = ("_ceiling", "_clock", "phase", "scope")
+
+    def __init__(self, ceiling: float = math.inf, clock: Callable[[], float] = trio.current_time) -> None:
+        self.scope = trio.CancelScope()
+        self.phase = ""
+        self._ceiling = ceiling
+        self._clock = clock
+
+    @property
+    def ceiling(self) -> float:
+        """The call's deadline on trio's clock, which no phase outlives; ``inf`` for none."""
+        return self._ceiling
+
+    def enter(self, phase: str, seconds: float) -> None:
+        """From now on the attempt is in `phase`, which may take so many `seconds`."""
+        self.phase = phase
+        deadline = self._clock() + seconds
+        self.scope.deadline = min(self._ceiling, deadline)
+
+
+class WireRequest:
+    """One request of one attempt. All of it is given but `sent`, which the transport moves on."""
+
+    __slots__ = ("body", "headers", "limits", "method", "replayable", "sent", "target", "timeouts")
+
+    def __init__(
+        self,
+        method: str,
+        target: Target,
+        headers: RawHeaders,
+        body: RequestBody,
+        timeouts: Timeouts,
+        limits: Limits,
+        replayable: bool,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        """Checked, in order, without Host and framing headers unless the caller set them."""
+        self.body = body
+        self.timeouts = timeouts
+        self.limits = limits
+        self.replayable = replayable
+        """May be sent again on another connection if a reused one turns out dead."""
+        self.sent: Sent = "no"
+
+
+class WireResponse(Protocol):
+    """An answer whose head is there and whose body is not yet read."""
+
+    status: int
+    http_version: str
+    """``"HTTP/1.1"`` and the like."""
+    headers: RawHeaders
+    """Names are lower-case."""
+
+    async def receive(self) -> bytes:
+        """The next raw piece of the body (still compressed), ``b""`` at its end.
+
+        Raises a `Fault` where the body is cut short or broken. No timeout of its own: the
+        caller's `PhaseScope` bounds it.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back if the answer was read to its end, else drop it.
+
+        May be called twice, and under cancellation.
+        """
+        ...
+
+
+class Transport(Protocol):
+    """Carries requests. One transport serves any number of concurrent calls of one trio run."""
+
+    async def send(self, request: WireRequest, phases: PhaseScope) -> WireResponse:
+        """Send `request` and wait for the head of its answer.
+
+        The caller has entered ``phases.scope``; the transport calls ``phases.enter`` as it
+        moves on (``"pool"``, ``"connect"``, ``"write"``, ``"read"``). Raises a `Fault`.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is idle and refuse new work. May be called twice."""
+        ...

@@ -1,0 +1,77 @@
+"""Light, frozen, picklable accounts of a request, an answer and an attempt.
+
+Errors and hooks carry these. httpx objects are built from them only when somebody looks.
+A `RequestRecord` is made with credentials already struck out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from ._errors import APIError
+
+__all__ = ["AttemptRecord", "RequestRecord", "ResponseRecord"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request, without its body and without credentials."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def to_httpx(self) -> httpx.Request:
+        return httpx.Request(self.method, self.url, headers=list(self.headers))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResponseRecord:
+    """One answer; `content` is decompressed and, on an error, capped."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes = b""
+    http_version: str = "HTTP/1.1"
+
+    def header(self, name: str) -> str | None:
+        """The first value under a lower-case name, or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def to_httpx(self, request: RequestRecord | None) -> httpx.Response:
+        # The content is already decompressed, so the headers that say otherwise are left out.
+        headers = [
+            pair
+            for pair in self.headers
+            if pair[0].lower() not in ("content-encoding", "content-length", "transfer-encoding")
+        ]
+        return httpx.Response(
+            self.status,
+            headers=headers,
+            content=self.content,
+            request=request.to_httpx() if request is not None else None,
+            extensions={"http_version": self.http_version.encode("ascii")},
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt of a call, as hooks see it, after its outcome was judged."""
+
+    request: RequestRecord
+    attempt: int
+    """1 for the first."""
+    status: int | None
+    """Of the answer; None where there was none."""
+    error: APIError | None
+    """None where the attempt succeeded."""
+    elapsed: float
+    """Seconds this attempt took."""
+    delay: float | None
+    """Seconds until the next attempt starts; None where there is none."""
+    reason: str
+    """Why it goes on, or ends, in a few words."""

@@ -1,0 +1,178 @@
+"""The words every floor shares: sentinels, options, limits, timeouts.
+
+Plain data without behaviour beyond checking itself. Times are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple, TypedDict, Union
+
+import httpx
+
+__all__ = [
+    "DEFAULT_MAX_RETRIES",
+    "DEFAULT_TIMEOUT",
+    "NOT_GIVEN",
+    "Headers",
+    "Limits",
+    "NotGiven",
+    "Omit",
+    "RawHeaders",
+    "RequestOptions",
+    "Sent",
+    "Timeout",
+    "Timeouts",
+    "checked_int",
+    "checked_seconds",
+    "omit",
+]
+
+Timeout = httpx.Timeout
+"""httpx's own class: ``connect``, ``read``, ``write`` and ``pool``, each per attempt."""
+
+Sent = Literal["no", "maybe", "yes"]
+"""Did the request reach the server? ``"yes"`` once a byte of its answer was seen."""
+
+RawHeaders = list[tuple[bytes, bytes]]
+"""Header lines as they cross the wire, in order; names of a response are lower-case."""
+
+
+class NotGiven:
+    """The type of `NOT_GIVEN`: "the caller said nothing", where ``None`` means something."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "NOT_GIVEN"
+
+    def __reduce__(self) -> str:
+        return "NOT_GIVEN"
+
+
+class Omit:
+    """The type of `omit`: deletes a header, query value or body field set by a lower layer."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+    def __repr__(self) -> str:
+        return "omit"
+
+    def __reduce__(self) -> str:
+        return "omit"
+
+
+NOT_GIVEN: Final = NotGiven()
+omit: Final = Omit()
+
+Headers = Mapping[str, Union[str, Omit]]
+"""What a caller may give as headers; an `omit` value deletes the name at any layer."""
+
+
+class RequestOptions(TypedDict, total=False):
+    """What one call may say over the client's defaults; every key may be left out."""
+
+    headers: Headers
+    """Laid over every other header layer; an `omit` value deletes the header."""
+    params: Mapping[str, object]
+    """Query values, nested as JSON would be; ``None`` values are dropped."""
+    timeout: float | Timeout | None
+    """Per phase and attempt, in seconds, with httpx's meaning; ``None`` is no limit."""
+    deadline: float | None
+    """Seconds from the start of the call that bound all of it; ``None`` is no limit."""
+    max_retries: int
+    """Retries after the first attempt, 0 or more."""
+    idempotency_key: str
+    """Sent unchanged with every attempt in place of a generated key."""
+    extra_json: Mapping[str, object]
+    """Fields laid over a JSON object body."""
+    follow_redirects: bool
+    """Follow redirects (default) or raise `APIStatusError` with the 3xx answer."""
+
+
+class Timeouts(NamedTuple):
+    """`Timeout` as four plain floats, ``inf`` for no limit: what the transports read."""
+
+    connect: float
+    read: float
+    write: float
+    pool: float
+
+    @classmethod
+    def of(cls, timeout: float | Timeout | None, argument: str = "timeout") -> Timeouts:
+        """Check and flatten what a caller gave. Raises TypeError or ValueError."""
+        if isinstance(timeout, httpx.Timeout):
+            parts = (timeout.connect, timeout.read, timeout.write, timeout.pool)
+        else:
+            parts = (timeout,) * 4
+        return cls(*(checked_seconds(part, argument) for part in parts))
+
+
+def checked_seconds(value: object, argument: str) -> float:
+    """A number of seconds, 0 or more; ``None`` is ``inf``. Raises TypeError or ValueError."""
+    if value is None:
+        return math.inf
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{argument} must be a number of seconds or None, not {value!r}")
+    if not value >= 0:
+        raise ValueError(f"{argument} must be 0 seconds or more, not {value!r}")
+    return float(value)
+
+
+def checked_int(value: object, argument: str, at_least: int = 0) -> int:
+    """An int not below a floor. Raises TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{argument} must be an int, not {value!r}")
+    if value < at_least:
+        raise ValueError(f"{argument} must be {at_least} or more, not {value!r}")
+    return value
+
+
+DEFAULT_MAX_RETRIES: Final = 2
+DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Every bound of a client, with its default. A bound that is hit raises `LimitExceeded`
+    naming the field, save the connection bounds, which make a call wait.
+    """
+
+    max_connections: int = 1000
+    """Open connections over all origins; a further call waits (the ``pool`` timeout)."""
+    max_idle_connections: int = 100
+    """Kept open between calls; the longest idle is closed first."""
+    idle_expiry: float = 30.0
+    """Seconds a connection may sit idle before it is closed rather than used again."""
+    max_lifetime: float = 3600.0
+    """Seconds after which a connection is closed rather than used again."""
+    max_header_bytes: int = 65_536
+    """Of one answer's head, 1xx answers and trailers included."""
+    max_informational: int = 16
+    """1xx answers before the final one."""
+    max_body_bytes: int = 268_435_456
+    """Of one buffered answer as it crosses the wire."""
+    max_decoded_bytes: int = 268_435_456
+    """Of one buffered answer after decompression."""
+    max_json_depth: int = 512
+    """Nested arrays and objects in one JSON body."""
+    max_redirects: int = 20
+    """Hops of one attempt."""
+    max_error_body_bytes: int = 65_536
+    """Of an error answer's body, kept in the exception; the rest is cut off."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type == "int":
+                checked_int(value, f"limits.{field.name}", 1 if field.name == "max_connections" else 0)
+            else:
+                object.__setattr__(self, field.name, checked_seconds(value, f"limits.{field.name}"))
