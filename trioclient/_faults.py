@@ -7,7 +7,7 @@ see a `Fault`. How much of the request was sent is noted on the `WireRequest` it
 
 from __future__ import annotations
 
-__all__ = ["ConnectFault", "DisconnectFault", "Fault", "LimitFault", "ProtocolFault", "TimeoutFault"]
+__all__ = ["ClosedFault", "ConnectFault", "DisconnectFault", "Fault", "LimitFault", "ProtocolFault", "TimeoutFault"]
 
 
 class Fault(Exception):
@@ -41,3 +41,10 @@ class LimitFault(Fault):
         super().__init__(f"{limit} ({value:,}) was exceeded")
         self.limit = limit
         self.value = value
+
+
+class ClosedFault(Fault):
+    """The client was closed before or during the call; never retried."""
+
+    def __init__(self) -> None:
+        super().__init__("the client was closed")

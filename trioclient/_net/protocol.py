@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import trio
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .._codec.url import Target
     from .._types import Limits, RawHeaders, Sent, Timeouts
 
-__all__ = ["PhaseScope", "Transport", "WireRequest", "WireResponse"]
+__all__ = ["PhaseScope", "Transport", "TransportStatistics", "WireRequest", "WireResponse"]
 
 
 class PhaseScope:
@@ -100,6 +100,16 @@ class WireResponse(Protocol):
         ...
 
 
+class TransportStatistics(NamedTuple):
+    """A reading of a transport's connections; None where it does not know."""
+
+    open: int | None
+    """Connecting, busy or idle."""
+    idle: int | None
+    waiting: int
+    """Requests waiting for a connection."""
+
+
 class Transport(Protocol):
     """Carries requests. One transport serves any number of concurrent calls of one trio run."""
 
@@ -113,4 +123,8 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Close what is idle and refuse new work. May be called twice."""
+        ...
+
+    def statistics(self) -> TransportStatistics:
+        """How things stand."""
         ...

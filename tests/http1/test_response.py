@@ -1,0 +1,236 @@
+"""Answers, fed whole, byte by byte and at random cuts."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioclient._faults import DisconnectFault, Fault, LimitFault, ProtocolFault
+from trioclient._http1.response import End, Event, Head, ResponseParser
+from trioclient._types import Limits
+
+EOF = b""
+
+
+def feed(pieces: list[bytes], method: str = "GET", limits: Limits | None = None) -> list[Event]:
+    """Every event of an answer, its body joined to one piece."""
+    parser = ResponseParser(method, limits or Limits())
+    events: list[Event] = []
+    for piece in pieces:
+        events += parser.feed(piece)
+        if parser.done:
+            break
+    body = b"".join(event for event in events if isinstance(event, bytes))
+    return [event for event in events if isinstance(event, Head)] + [body] + [e for e in events if isinstance(e, End)]
+
+
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
+    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False) if a < b]
+
+
+def answer(head: str, body: bytes = b"") -> bytes:
+    return head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
+
+
+WHOLE = {
+    "content-length": (answer("HTTP/1.1 200 OK\nContent-Length: 5", b"hello"), 200, b"hello", True),
+    "empty": (answer("HTTP/1.1 200 OK\nContent-Length: 0"), 200, b"", True),
+    "chunked": (
+        answer("HTTP/1.1 201 Made\nTransfer-Encoding: Chunked", b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nT: u\r\n\r\n"),
+        201,
+        b"hello",
+        True,
+    ),
+    "1xx first": (
+        answer("HTTP/1.1 100 Continue")
+        + answer("HTTP/1.1 103 Early\nLink: x")
+        + answer("HTTP/1.1 200 OK\nContent-Length: 2", b"ok"),
+        200,
+        b"ok",
+        True,
+    ),
+    "204": (answer("HTTP/1.1 204 None"), 204, b"", True),
+    "304": (answer("HTTP/1.1 304 Same\nContent-Length: 99"), 304, b"", True),
+    "connection close": (answer("HTTP/1.1 200 OK\nContent-Length: 1\nConnection: close", b"x"), 200, b"x", False),
+    "HTTP/1.0": (answer("HTTP/1.0 200 OK\nContent-Length: 1", b"x"), 200, b"x", False),
+    "HTTP/1.0 keep-alive": (
+        answer("HTTP/1.0 200 OK\nContent-Length: 1\nConnection: keep-alive", b"x"),
+        200,
+        b"x",
+        True,
+    ),
+    "no reason phrase": (answer("HTTP/1.1 200\nContent-Length: 1", b"x"), 200, b"x", True),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_and_byte_by_byte(name: str) -> None:
+    data, status, body, reusable = WHOLE[name]
+    for pieces in ([data], [bytes([byte]) for byte in data]):
+        head, content, end = feed(pieces)
+        assert isinstance(head, Head)
+        assert head.status == status
+        assert content == body
+        assert end == End(reusable)
+
+
+@given(st.sampled_from(sorted(WHOLE)), st.lists(st.integers(0, 500), max_size=6))
+def test_random_cuts_change_nothing(name: str, cuts: list[int]) -> None:
+    data = WHOLE[name][0]
+    assert feed(cut(data, cuts)) == feed([data])
+
+
+@given(st.sampled_from(sorted(WHOLE)), st.data())
+def test_every_prefix_is_unfinished_and_its_end_an_error(name: str, data: st.DataObject) -> None:
+    wire = WHOLE[name][0]
+    length = data.draw(st.integers(0, len(wire) - 1))
+    parser = ResponseParser("GET", Limits())
+    if length:
+        parser.feed(wire[:length])
+    assert not parser.done
+    with pytest.raises(DisconnectFault):
+        parser.feed(EOF)
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(0, 500), max_size=4))
+def test_any_bytes_give_events_or_a_fault(data: bytes, cuts: list[int]) -> None:
+    parser = ResponseParser("GET", Limits())
+    try:
+        for piece in [*cut(data, cuts), EOF]:
+            parser.feed(piece)
+            if parser.done:
+                break
+    except Fault:
+        pass
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 500), max_size=4))
+def test_any_bytes_for_a_body(data: bytes, cuts: list[int]) -> None:
+    wire = answer(f"HTTP/1.1 200 OK\nContent-Length: {len(data)}", data)
+    assert feed(cut(wire, cuts))[1] == data
+
+
+def test_header_names_are_lowered_values_kept_and_trailers_dropped() -> None:
+    head = feed([WHOLE["chunked"][0]])[0]
+    assert head == Head(201, "HTTP/1.1", [(b"transfer-encoding", b"Chunked")])
+    head = feed([answer("HTTP/1.1 204 No\nX-Thing:   Some Value  \nX-Thing: Two\nX-Empty:")])[0]
+    assert isinstance(head, Head)
+    assert head.headers == [(b"x-thing", b"Some Value"), (b"x-thing", b"Two"), (b"x-empty", b"")]
+
+
+@pytest.mark.parametrize("length", ["", "\nContent-Length: 5", "\nTransfer-Encoding: chunked"])
+def test_a_head_answer_ends_at_its_head(length: str) -> None:
+    assert feed([answer(f"HTTP/1.1 200 OK{length}")], "HEAD")[1:] == [b"", End(True)]
+    assert feed([answer(f"HTTP/1.1 200 OK{length}\nConnection: close")], "HEAD")[1:] == [b"", End(False)]
+
+
+def test_a_body_without_framing_ends_with_the_connection() -> None:
+    wire = answer("HTTP/1.1 200 OK", b"some")
+    assert feed([wire, b" more", EOF])[1:] == [b"some more", End(False)]
+    assert feed([answer("HTTP/1.0 200 OK"), EOF])[1:] == [b"", End(False)]
+
+
+@pytest.mark.parametrize(
+    "surplus", [answer("HTTP/1.1 200 OK\nContent-Length: 5", b"other"), b"x", b"\r\n\r\nHTTP", b"HTTP/1.1 2"]
+)
+@pytest.mark.parametrize(
+    ("name", "method"), [("content-length", "GET"), ("chunked", "GET"), ("204", "GET"), ("304", "HEAD")]
+)
+def test_bytes_after_the_answer_spoil_the_connection(name: str, method: str, surplus: bytes) -> None:
+    data, status, body, _ = WHOLE[name]
+    head, content, end = feed([data + surplus], method)
+    assert isinstance(head, Head)
+    assert (head.status, content, end) == (status, body, End(False))
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        answer("HTTP/1.1 200 OK\nContent-Length: 3\nTransfer-Encoding: chunked", b"3\r\nabc\r\n0\r\n\r\n"),
+        answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\nContent-Length: 3", b"3\r\nabc\r\n0\r\n\r\n"),
+        answer("HTTP/1.1 200 OK\nContent-Length: 3\nContent-Length: 4", b"abcd"),
+        answer("HTTP/1.1 200 OK\nContent-Length: -3", b"abc"),
+        answer("HTTP/1.1 200 OK\nContent-Length: 0x3", b"abc"),
+        answer("HTTP/1.1 200 OK\nTransfer-Encoding: gzip, chunked", b"0\r\n\r\n"),
+        answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked, gzip", b"0\r\n\r\n"),
+        answer("HTTP/1.1 200 OK\nTransfer-Encoding: identity", b""),
+        answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"zz\r\n"),
+        answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"ffffffffffffffffff\r\n"),
+        answer("HTTP/1.1 200 OK\nBad Name: x"),
+        answer("HTTP/1.1 200 OK\nA: b\0c"),
+        answer("HTTP/1.1 200 OK\nA: b\n  folded"),
+        answer("HTTP/2.0 200 OK\nContent-Length: 0"),
+        answer("HTTP/1.1 101 Switching\nUpgrade: x\nConnection: upgrade"),
+        answer("HTTP/1.1 600 What\nContent-Length: 0"),
+        b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x46",
+    ],
+)
+def test_malformed_answers_are_refused(wire: bytes) -> None:
+    with pytest.raises(ProtocolFault):
+        feed([wire])
+    with pytest.raises(ProtocolFault):
+        feed([bytes([byte]) for byte in wire])
+
+
+FLOODS = {
+    "one endless header": (b"HTTP/1.1 200 OK\r\nX: ", b"a" * 1000),
+    "endless headers": (b"HTTP/1.1 200 OK\r\n", b"X-Header: value\r\n"),
+    "an endless reason": (b"HTTP/1.1 200 ", b"a" * 100),
+    "endless 1xx headers": (b"HTTP/1.1 100 C\r\n", b"X-Header: value\r\n"),
+    "an endless chunk extension": (answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked") + b"5;x=", b"a" * 1000),
+    "endless trailers": (answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked") + b"0\r\n", b"X-T: v\r\n"),
+    "one endless trailer": (answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked") + b"0\r\nT: ", b"a" * 1000),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_header_bytes_are_bounded(name: str, at_once: int) -> None:
+    start, more = FLOODS[name]
+    limits = Limits(max_header_bytes=8_000)
+    parser = ResponseParser("GET", limits)
+    fed = 0
+    with pytest.raises(LimitFault, match="max_header_bytes") as caught:
+        parser.feed(start)
+        while fed < 2_000_000:
+            fed += len(more) * at_once
+            parser.feed(more * at_once)
+    assert caught.value.limit == "max_header_bytes"
+    assert fed <= 8_000 + 2 * len(more) * at_once
+
+
+def test_a_head_within_its_bound_passes_and_one_byte_more_does_not() -> None:
+    wire = answer("HTTP/1.1 204 OK\nX-A: " + "v" * 93)  # 3 + 93 + 4 bytes of header
+    assert feed([wire], limits=Limits(max_header_bytes=100))
+    with pytest.raises(LimitFault):
+        feed([wire], limits=Limits(max_header_bytes=99))
+
+
+def test_1xx_answers_are_counted() -> None:
+    early = answer("HTTP/1.1 102 Wait")
+    final = answer("HTTP/1.1 204 OK")
+    assert feed([early * 3 + final], limits=Limits(max_informational=3))
+    with pytest.raises(LimitFault, match="max_informational"):
+        feed([early * 4 + final], limits=Limits(max_informational=3))
+
+
+def test_a_finished_parser_leaves_no_cycle_behind() -> None:
+    class Watched(ResponseParser):
+        __slots__ = ("__weakref__",)
+
+    gc.disable()
+    try:
+        parser = Watched("GET", Limits())
+        seen = weakref.ref(parser)
+        parser.feed(WHOLE["content-length"][0])
+        del parser
+        assert seen() is None
+    finally:
+        gc.enable()

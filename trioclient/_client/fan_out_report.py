@@ -1,0 +1,82 @@
+"""What a fan-out hands out: one `Outcome` per item, and the account of the whole run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Generic, TypeVar
+
+import msgspec
+
+__all__ = ["FanOutReport", "FanOutStatistics", "Outcome"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+# A Struct, because a million of these are made: a third of a NamedTuple's cost.
+class Outcome(msgspec.Struct, Generic[Item, Value], frozen=True):
+    """What came of one item. Cannot be changed."""
+
+    index: int
+    """The item's place in the input, from 0."""
+    item: Item
+    value: Value | None
+    """What the call returned; None where it failed. See `unwrap`."""
+    error: Exception | None
+    """What the call raised; None where it succeeded."""
+    attempts: int
+    """Made by the client's calls for this item, or 1 where the call made none through a client."""
+    elapsed: float
+    """Seconds from the start of the call to its end."""
+
+    @property
+    def ok(self) -> bool:
+        """True where there is a value."""
+        return self.error is None
+
+    def unwrap(self) -> Value:
+        """The value; raises the error where there is one."""
+        if self.error is not None:
+            raise self.error
+        # Not None by mistake: without an error `value` is whatever the call returned.
+        return self.value  # type: ignore[return-value]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FanOutReport:
+    """The account of a run. At its end ``done + failed + cancelled + not_started == seen``."""
+
+    seen: int
+    """Items pulled from the input."""
+    done: int
+    """Items whose call returned a value."""
+    failed: int
+    """Items whose call raised, or took longer than its own deadline."""
+    cancelled: int
+    """Items whose call was begun and then cancelled; they have no outcome."""
+    not_started: int
+    """Items pulled whose call was not begun; they have no outcome."""
+    running: int
+    """Items whose call is going on; 0 at the end."""
+    delivered: int
+    """Outcomes handed to the caller."""
+    attempts: int
+    """Of all items together."""
+    retried: int
+    """Items that took more than one attempt."""
+    elapsed: float
+    """Seconds from entering the ``async with`` to the end of the run, or until now."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FanOutStatistics:
+    """A look into a run as it goes, for tuning and debugging."""
+
+    running: int
+    """Calls going on; never more than `max_at_once`."""
+    waiting: int
+    """Outcomes that the caller has yet to take."""
+    workers: int
+    """Worker tasks alive, at work or parked; never more than `max_at_once`."""
+    room: int
+    """Items that may be pulled before the caller must take an outcome."""

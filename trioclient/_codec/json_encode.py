@@ -1,0 +1,140 @@
+"""Values to JSON, by msgspec, with what it leaves open: values that are left out, kinds it does
+not know, and errors that say where.
+
+The good path is one call of an encoder. `omit` and `NOT_GIVEN` show themselves only through
+the encoder's hook; a body that holds one is first turned into plain containers without them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+
+from .._types import NotGiven, Omit, omit
+from .json_faults import may_hold_nonfinite, refuse_unsayable
+
+__all__ = ["encode_json"]
+
+Convert = Callable[[object], object]
+"""Turns a value into one closer to JSON, or raises TypeError."""
+
+
+def encode_json(body: object, argument: str, default: Convert | None = None) -> bytes:
+    """Encode anything msgspec does, pydantic models, mappings, and what `default` makes of the rest.
+
+    Raises TypeError or ValueError naming the place, which begins with `argument`. What the
+    caller's own code raises (`default`, a model's serializers) passes through.
+    """
+    convert, encoder = (_known, _ENCODER) if default is None else _asking(default)
+    try:
+        return _encoded(body, argument, convert, encoder)
+    except _CallersError as carried:
+        error = carried.error
+    raise error
+
+
+def _encoded(body: object, argument: str, convert: Convert, encoder: msgspec.json.Encoder) -> bytes:
+    failure: Exception | None = None
+    content = b""
+    try:
+        try:
+            content = encoder.encode(body)
+        except _Omitted:
+            content = encoder.encode(_pruned(body, convert))
+    except (TypeError, ValueError, RecursionError) as error:
+        failure = error
+    if failure is None and (b"null" not in content or not may_hold_nonfinite(body)):
+        return content
+    refuse_unsayable(body, argument, convert)
+    if isinstance(failure, RecursionError):
+        raise ValueError(f"{argument} is nested too deeply")
+    if failure is not None:
+        raise failure
+    return content
+
+
+class _CallersError(Exception):  # noqa: N818
+    """Carries an error of the caller's own code through code that catches its like."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+class _Omitted(TypeError):
+    """An `omit` or `NOT_GIVEN` was met."""
+
+
+def _known(value: Any) -> object:
+    """What msgspec does not encode by itself and is common enough not to need a `default`."""
+    if isinstance(value, (Omit, NotGiven)):
+        raise _Omitted
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[object, object]", value))
+    for plain in (str, int, float):
+        if isinstance(value, plain):  # a subclass: numpy.float64 is one
+            return plain(value)
+    if hasattr(type(value), "model_dump"):
+        return _callers(lambda: value.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    raise TypeError
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_known)
+
+
+def _asking(default: Convert) -> tuple[Convert, msgspec.json.Encoder]:
+    def convert(value: object) -> object:
+        try:
+            return _known(value)
+        except _Omitted:
+            raise
+        except TypeError:
+            return _callers(lambda: default(value))
+
+    return convert, msgspec.json.Encoder(enc_hook=convert)
+
+
+def _callers(call: Callable[[], object]) -> object:
+    try:
+        return call()
+    except RecursionError:
+        raise  # most likely the body contains itself, and the caller's code only stood at the end of it
+    except Exception as error:
+        raise _CallersError(error) from error
+
+
+# Stands for an omitted value while a body is turned into plain containers: a kind that
+# `to_builtins` leaves alone, known by its identity.
+_GONE: Final = uuid.UUID(int=0)
+_LEFT_ALONE: Final = (
+    bytes,
+    bytearray,
+    datetime.date,
+    datetime.datetime,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+)
+
+
+def _pruned(body: object, convert: Convert) -> object:
+    def mark(value: object) -> object:
+        return _GONE if isinstance(value, (Omit, NotGiven)) else convert(value)
+
+    return _without_gone(msgspec.to_builtins(body, enc_hook=mark, builtin_types=_LEFT_ALONE))
+
+
+def _without_gone(value: Any) -> object:
+    if isinstance(value, dict):
+        entries = cast("dict[object, object]", value)
+        return {key: _without_gone(entry) for key, entry in entries.items() if entry is not _GONE}
+    if isinstance(value, (list, tuple)):
+        return [_without_gone(item) for item in cast("list[object]", value)]
+    # Anywhere but in a mapping there is nothing to leave it out of: the encoder will object.
+    return omit if value is _GONE else value

@@ -1,0 +1,83 @@
+"""One attempt: send, follow redirects, read the answer to its end.
+
+Effects only; whether to try again is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._codec.body import NO_BODY
+from .._codec.headers import find
+from .._codec.redact import drop_credentials
+from .._faults import LimitFault
+from .._net.protocol import PhaseScope, WireRequest
+from .._policy.redirect import Follow, Refuse, plan_redirect
+from .auth import exchange_with_auth
+from .body import read_start, read_whole
+from .call import Answer
+
+if TYPE_CHECKING:
+    from .._net.protocol import Transport
+    from .call import PreparedCall
+
+__all__ = ["RedirectRefused", "attempt"]
+
+# Statements about a body, which go where the body goes.
+_BODY_HEADERS = frozenset({b"content-type", b"content-encoding", b"content-language", b"content-location"})
+
+
+class RedirectRefused(Exception):  # noqa: N818
+    """The answer is a redirect that must not be followed."""
+
+    def __init__(self, reason: str, answer: Answer) -> None:
+        super().__init__(reason)
+        self.answer = answer
+
+
+async def attempt(transport: Transport, call: PreparedCall, wire: WireRequest, phases: PhaseScope) -> Answer:
+    """Exchange `wire` for a whole answer. Raises a `Fault` or RedirectRefused.
+
+    The caller has entered ``phases.scope``.
+    """
+    for _ in range(wire.limits.max_redirects + 1):
+        if call.auth is not None and wire.target.origin == call.target.origin:
+            answer = await exchange_with_auth(call.auth, wire, lambda wire: _exchange(transport, wire, phases))
+        else:
+            answer = await _exchange(transport, wire, phases)
+        if not 300 <= answer.status < 400 or not call.follow_redirects:
+            return answer
+        step = plan_redirect(
+            wire.method,
+            answer.status,
+            wire.target,
+            find(answer.headers, b"location"),
+            body_replayable=wire.body.replayable,
+        )
+        if step is None:
+            return answer
+        if isinstance(step, Refuse):
+            raise RedirectRefused(step.reason, answer)
+        _redirect(wire, step, call.credentials)
+    raise LimitFault("max_redirects", wire.limits.max_redirects)
+
+
+def _redirect(wire: WireRequest, step: Follow, credentials: frozenset[str]) -> None:
+    headers = wire.headers
+    if not step.same_origin:
+        headers = [line for line in drop_credentials(headers, credentials) if line[0].lower() != b"host"]
+    if step.drop_body:
+        headers = [line for line in headers if line[0].lower() not in _BODY_HEADERS]
+        wire.body = NO_BODY
+    wire.method = step.method
+    wire.target = step.target
+    wire.headers = headers
+
+
+async def _exchange(transport: Transport, wire: WireRequest, phases: PhaseScope) -> Answer:
+    response = await transport.send(wire, phases)
+    try:
+        content = await (read_whole if response.status < 300 else read_start)(response, wire, phases)
+    finally:
+        await response.aclose()
+    return Answer(response.status, response.http_version, response.headers, content, wire.target)

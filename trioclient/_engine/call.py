@@ -1,0 +1,105 @@
+"""What one call is, before and while it runs.
+
+A `PreparedCall` is made once and never changes: what to send, how often, for how long. A
+`CallTrace` is what has happened so far; from it every error of the call is made, so that all
+of them carry the same facts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from .._codec.headers import decoded
+from .._codec.redact import redact_headers, redact_url
+from .._errors import APIError
+from .._records import RequestRecord, ResponseRecord
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .._codec.body import RequestBody
+    from .._codec.url import Target
+    from .._types import RawHeaders, Sent, Timeouts
+
+__all__ = ["Answer", "CallTrace", "PreparedCall"]
+
+ErrorT = TypeVar("ErrorT", bound=APIError)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """Everything about a call that its attempts share."""
+
+    method: str
+    target: Target
+    headers: RawHeaders
+    body: RequestBody
+    timeouts: Timeouts
+    deadline: float
+    """Seconds from the start; ``inf`` for none."""
+    max_retries: int
+    keyed: bool
+    """The method is idempotent, or the request carries an idempotency key."""
+    follow_redirects: bool
+    credentials: frozenset[str]
+    """Lower-case names of headers that a redirect to another origin must not see."""
+    attempt_headers: bool
+    """Say the attempt's number and read timeout in headers of their own."""
+    auth: httpx.Auth | None
+
+    def record(self) -> RequestRecord:
+        """For errors and hooks: without credentials."""
+        return RequestRecord(
+            self.method, redact_url(str(self.target)), redact_headers(decoded(self.headers), self.credentials)
+        )
+
+
+class Answer(NamedTuple):
+    """A whole answer, decompressed; names of headers are lower-case."""
+
+    status: int
+    http_version: str
+    headers: RawHeaders
+    content: bytes
+    target: Target
+    """Where it came from in the end, redirects followed."""
+
+    def record(self) -> ResponseRecord:
+        return ResponseRecord(self.status, decoded(self.headers), self.content, self.http_version)
+
+
+class CallTrace:
+    """What has happened to a call so far. Times are trio's, in seconds."""
+
+    __slots__ = ("attempts", "call", "deadline", "sent", "started")
+
+    def __init__(self, call: PreparedCall, started: float) -> None:
+        self.call = call
+        self.started = started
+        self.deadline = started + call.deadline
+        self.attempts = 0
+        self.sent: Sent = "no"
+
+    def error(
+        self,
+        kind: type[ErrorT],
+        message: str,
+        now: float,
+        *,
+        answer: Answer | None = None,
+        retry_at: float | None = None,
+        **fields: Any,
+    ) -> ErrorT:
+        """An error of this call. `retry_at` is in seconds since the epoch."""
+        return kind(
+            message,
+            request=self.call.record(),
+            response=answer.record() if answer is not None else None,
+            attempts=self.attempts,
+            elapsed=now - self.started,
+            sent=self.sent,
+            retry_at=None if retry_at is None else datetime.datetime.fromtimestamp(retry_at, datetime.timezone.utc),
+            **fields,
+        )

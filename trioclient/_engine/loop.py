@@ -1,0 +1,199 @@
+"""The attempt loop: one call from its first attempt to an answer or an `APIError`.
+
+    wait at the gate -> attempt -> answer? return it
+                           |
+                        judge (pure: _policy.retry.decide)
+                           |
+              sleep and again, or raise
+
+Time. `PhaseScope` bounds each attempt by its phases and by the call's own deadline. The scopes
+the caller has opened around the call are not copied: trio cancels through them as always. They
+count where a wait is planned, so that nobody sleeps towards a deadline already known to be
+missed.
+
+Everything impure that a decision needs (clocks, one random draw) is read here and handed on.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import trio
+
+from .._errors import APIError, DeadlineExceeded
+from .._faults import Fault, TimeoutFault
+from .._net.protocol import PhaseScope, WireRequest
+from .._policy.gate import Gate
+from .._policy.retry import Outcome, Retry, Stop, decide, gate_delay, outcome_of_answer, outcome_of_fault, retry_at
+from .attempt import RedirectRefused, attempt
+from .call import Answer, CallTrace, PreparedCall
+from .failure import Failure, error_of
+from .tally import current_tally
+
+if TYPE_CHECKING:
+    from .._net.protocol import Transport
+    from .._policy.retry import RetryPolicy
+    from .._types import Limits
+    from .observe import Observer
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Runs calls over one transport. Shared by a client and its `with_options` copies."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        policy: RetryPolicy,
+        limits: Limits,
+        observer: Observer,
+        wall: Callable[[], float] = time.time,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._transport = transport
+        self._policy = policy
+        self._limits = limits
+        self._observer = observer
+        self._gate = Gate(policy.jitter)
+        self._wall = wall
+        self._draw = draw
+        self.calls = 0
+        self.attempts = 0
+        self.retries = 0
+        self.in_flight = 0
+
+    async def run(self, call: PreparedCall) -> tuple[Answer, CallTrace]:
+        """The answer, below 300, and how it came about. Raises an `APIError`."""
+        trace = CallTrace(call, trio.current_time())
+        retries = 0
+        last_error: APIError | None = None
+        self.calls += 1
+        self.in_flight += 1
+        try:
+            while True:
+                await self._pass_gate(trace, last_error)
+                began = trio.current_time()
+                result = await self._attempt(trace, retries)
+                if isinstance(result, Answer) and result.status < 300:
+                    elapsed = trio.current_time() - began
+                    self._observer.attempted(
+                        trace, status=result.status, error=None, elapsed=elapsed, delay=None, reason="done"
+                    )
+                    return result, trace
+                last_error = await self._go_on(trace, result, retries, began)
+                retries += 1
+        finally:
+            self.in_flight -= 1
+            self.attempts += trace.attempts
+            self.retries += retries
+            tally = current_tally.get()
+            if tally is not None:
+                tally.attempts += trace.attempts
+
+    async def _pass_gate(self, trace: CallTrace, last_error: APIError | None) -> None:
+        while True:
+            now = trio.current_time()
+            opens_at = self._gate.opens_at(now, self._draw())
+            if opens_at <= now:
+                return
+            if opens_at > _horizon(trace):
+                if last_error is not None:
+                    raise last_error
+                wait = opens_at - now
+                raise trace.error(
+                    DeadlineExceeded,
+                    f"the server asked all calls to wait another {wait:.3g} s, past this call's deadline",
+                    now,
+                    retry_at=self._wall() + wait,
+                )
+            await trio.sleep_until(opens_at)
+
+    async def _attempt(self, trace: CallTrace, retries: int) -> Failure:
+        """One attempt, its outcome as a value. Only the caller's own exceptions are raised."""
+        call = trace.call
+        wire = WireRequest(
+            call.method,
+            call.target,
+            _attempt_headers(call, retries),
+            call.body,
+            call.timeouts,
+            self._limits,
+            replayable=call.body.replayable and (call.keyed or self._policy.replay_unkeyed),
+        )
+        trace.attempts += 1
+        phases = PhaseScope(trace.deadline)
+        try:
+            with phases.scope:
+                return await attempt(self._transport, call, wire, phases)
+        except (Fault, RedirectRefused) as failure:
+            return failure
+        finally:
+            trace.sent = wire.sent
+        return TimeoutFault(phases.phase)
+
+    async def _go_on(self, trace: CallTrace, failure: Failure, retries: int, began: float) -> APIError:
+        """Sleep until the next attempt and return this one's error, or raise it."""
+        now, wall = trio.current_time(), self._wall()
+        outcome = _outcome(trace, failure, wall)
+        decision = self._judge(trace, outcome, retries, now, wall)
+        error = error_of(trace, failure, now, retry_at=retry_at(outcome, wall))
+        self._observer.attempted(
+            trace,
+            status=outcome.status,
+            error=error,
+            elapsed=now - began,
+            delay=decision.delay if isinstance(decision, Retry) else None,
+            reason=decision.reason,
+        )
+        if isinstance(decision, Stop):
+            raise error
+        await trio.sleep_until(now + decision.delay)
+        return error
+
+    def _judge(self, trace: CallTrace, outcome: Outcome, retries: int, now: float, wall: float) -> Retry | Stop:
+        draw = self._draw()
+        decision = decide(
+            self._policy,
+            outcome,
+            retries_taken=retries,
+            max_retries=trace.call.max_retries,
+            now=now,
+            deadline=_horizon(trace),
+            wall=wall,
+            draw=draw,
+            held_until=self._gate.opens_at(now, draw),
+        )
+        held_back = gate_delay(self._policy, outcome)
+        if held_back is not None:
+            self._gate.hold(now, held_back)
+        return decision
+
+
+def _outcome(trace: CallTrace, failure: Failure, wall: float) -> Outcome:
+    call = trace.call
+    if isinstance(failure, Answer):
+        return outcome_of_answer(
+            failure.status, failure.headers, wall, keyed=call.keyed, replayable=call.body.replayable
+        )
+    if isinstance(failure, Fault):
+        return outcome_of_fault(failure, sent=trace.sent, keyed=call.keyed, replayable=call.body.replayable)
+    return Outcome(kind="final", sent="yes", keyed=call.keyed, replayable=False, status=failure.answer.status)
+
+
+def _horizon(trace: CallTrace) -> float:
+    """The instant past which no wait makes sense: the call's deadline or its caller's."""
+    return min(trace.deadline, trio.current_effective_deadline())
+
+
+def _attempt_headers(call: PreparedCall, retries: int) -> list[tuple[bytes, bytes]]:
+    if not call.attempt_headers:
+        return call.headers
+    lines = [*call.headers, (b"X-Trioclient-Retry-Count", b"%d" % retries)]
+    if call.timeouts.read != float("inf"):
+        lines.append((b"X-Trioclient-Read-Timeout", b"%g" % call.timeouts.read))
+    return lines

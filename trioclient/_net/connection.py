@@ -1,0 +1,190 @@
+"""One HTTP/1.1 connection: exchanges, one after another.
+
+Sending. A small body leaves with its head in one write. A large or streamed one is written by
+a task of its own while this one already reads, so that an early answer (413 and the like) is
+seen although the body is not through: an error answer stops the writing, any other waits for
+its end.
+
+Reading. Bytes go to a `ResponseParser`; its events are kept until asked for. Who reads to the
+`End` leaves the connection reusable, if the answer allows it; any other way of leaving closes it.
+
+A dead reused connection shows itself by an error before the first byte of the answer:
+`heard_back` is False then.
+"""
+
+from __future__ import annotations
+
+import collections
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import trio
+
+from .._faults import ClosedFault, DisconnectFault
+from .._http1.request import LAST_CHUNK, encode_chunk, encode_head
+from .._http1.response import End, Event, Head, ResponseParser
+from .pieces import aiter_pieces
+from .single_nursery import open_single_nursery
+
+if TYPE_CHECKING:
+    from .connect import Link
+    from .pool import Origin
+    from .protocol import PhaseScope, WireRequest
+
+__all__ = ["Connection"]
+
+_RECEIVE_BYTES = 65_536
+_ONE_WRITE_BYTES = 65_536
+
+
+class Connection:
+    """Belongs to whoever took it from the pool until it is released or discarded."""
+
+    __slots__ = (
+        "_events",
+        "_link",
+        "_parser",
+        "_spoiled",
+        "created_at",
+        "exchanges",
+        "heard_back",
+        "idle_since",
+        "origin",
+        "reusable",
+    )
+
+    def __init__(self, link: Link, origin: Origin, now: float) -> None:
+        self._link = link
+        self.origin = origin
+        self.created_at = now
+        self.idle_since = now
+        self.exchanges = 0
+        """Begun so far, the current one included."""
+        self.heard_back = False
+        """Has a byte of the current answer come?"""
+        self.reusable = False
+        """Is the current exchange over, and may there be another?"""
+        self._spoiled = False
+        self._parser: ResponseParser | None = None
+        self._events: collections.deque[Event] = collections.deque()
+
+    def close(self) -> None:
+        """At once. What is waiting on the connection fails."""
+        if self._parser is not None:
+            self._parser.close()
+        self._link.close()
+
+    def abandon(self) -> None:
+        """Close from outside the trio run."""
+        self._link.abandon()
+
+    def is_stale(self) -> bool:
+        return self._link.is_stale()
+
+    async def exchange(self, request: WireRequest, phases: PhaseScope) -> Head:
+        """Send a request and wait for the head of its answer. Raises a `Fault`."""
+        self.exchanges += 1
+        self.heard_back = self.reusable = False
+        self._parser = ResponseParser(request.method, request.limits)
+        body = request.body
+        head = encode_head(request.method, request.target, request.headers, body.length)
+        request.sent = "maybe"
+        if body.content is not None and len(body.content) <= _ONE_WRITE_BYTES:
+            phases.enter("write", request.timeouts.write)
+            await self._write(head + body.content)
+            phases.enter("read", request.timeouts.read)
+            return await self._read_head(request)
+        return await self._exchange_large(head, request, phases)
+
+    async def receive(self) -> bytes:
+        """The next piece of the body, ``b""`` at its end. Raises a `Fault`."""
+        while not self._events:
+            await self._read_events()
+        event = self._events.popleft()
+        if isinstance(event, bytes):
+            return event
+        # The head was taken by exchange(), so this is the end; it stays, to be found again.
+        self._events.append(event)
+        return b""
+
+    async def _exchange_large(self, head: bytes, request: WireRequest, phases: PhaseScope) -> Head:
+        trouble: Exception | None = None
+        whole = False
+
+        async def write() -> None:
+            nonlocal trouble, whole
+            try:
+                whole = await self._write_streamed(head, request, phases)
+            except Exception as error:  # the caller's own iterator may raise anything
+                trouble = error
+                nursery.cancel_scope.cancel()
+            else:
+                phases.enter("read", request.timeouts.read)
+
+        answer: Head | None = None
+        async with open_single_nursery() as nursery:
+            nursery.start_soon(write)
+            answer = await self._read_head(request)
+            if answer.status >= 400:
+                nursery.cancel_scope.cancel()
+        if trouble is not None:
+            raise trouble
+        assert answer is not None
+        if not whole:
+            self._spoiled = True
+            self.reusable = False
+        return answer
+
+    async def _write_streamed(self, head: bytes, request: WireRequest, phases: PhaseScope) -> bool:
+        """Write head and body piece by piece. False where the server stopped reading."""
+        length = request.body.length
+        written = 0
+        phases.enter("write", request.timeouts.write)
+        if not await self._write(head):
+            return False
+        async with aclosing(aiter_pieces(request.body)) as pieces:
+            async for piece in pieces:
+                written += len(piece)
+                if length is not None and written > length:
+                    raise ValueError(f"content is longer than the {length} bytes it announced")
+                phases.enter("write", request.timeouts.write)
+                if piece and not await self._write(encode_chunk(piece) if length is None else piece):
+                    return False
+        if length is not None and written < length:
+            raise ValueError(f"content gave {written} bytes but announced {length}")
+        return length is not None or await self._write(LAST_CHUNK)
+
+    async def _write(self, data: bytes) -> bool:
+        """False where the server hung up, perhaps after an answer: reading will tell."""
+        try:
+            await self._link.stream.send_all(data)
+        except trio.BrokenResourceError:
+            return False
+        except trio.ClosedResourceError as error:
+            raise ClosedFault from error
+        return True
+
+    async def _read_head(self, request: WireRequest) -> Head:
+        while not self._events:
+            await self._read_events()
+            if self.heard_back:
+                request.sent = "yes"
+        event = self._events.popleft()
+        assert isinstance(event, Head)
+        return event
+
+    async def _read_events(self) -> None:
+        parser = self._parser
+        assert parser is not None
+        try:
+            data = await self._link.stream.receive_some(_RECEIVE_BYTES)
+        except trio.BrokenResourceError as error:
+            raise DisconnectFault("the connection broke before the answer was whole") from error
+        except trio.ClosedResourceError as error:
+            raise ClosedFault from error
+        if data:
+            self.heard_back = True
+        events = parser.feed(bytes(data))
+        self._events.extend(events)
+        if events and isinstance(events[-1], End):
+            self.reusable = events[-1].reusable and not self._spoiled

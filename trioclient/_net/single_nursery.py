@@ -1,0 +1,47 @@
+"""A nursery that fails with one exception, never with a group.
+
+A single call may use a nursery inside, but its caller must not notice: `Cancelled` and
+`KeyboardInterrupt` come out bare.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+
+import trio
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
+
+__all__ = ["open_single_nursery"]
+
+
+@contextlib.asynccontextmanager
+async def open_single_nursery() -> AsyncIterator[trio.Nursery]:
+    """Like ``trio.open_nursery``, but of several exceptions the gravest is raised alone."""
+    try:
+        async with trio.open_nursery() as nursery:
+            yield nursery
+    except BaseExceptionGroup as group:
+        gravest = min(_leaves(group), key=_gravity)
+        # The leaf keeps its own cause; the group around it is of no interest.
+        gravest.__suppress_context__ = True
+        raise gravest
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            leaves += _leaves(error)
+        else:
+            leaves.append(error)
+    return leaves
+
+
+def _gravity(error: BaseException) -> int:
+    if isinstance(error, trio.Cancelled):
+        return 2
+    return 1 if isinstance(error, Exception) else 0

@@ -1,0 +1,303 @@
+"""Trio on a background thread, for threads that block.
+
+One daemon thread per process runs trio for all blocking clients. Whoever wants it there
+between calls holds a share in it (`Lease`), and each call holds one while it lasts. The first
+share starts the thread, the last one given back ends and joins it.
+
+The rules, each against a way to hang or to leak:
+
+- A call crosses through `trio.from_thread` into a task with a cancel scope of its own. Whatever
+  ends the wait early, Ctrl-C above all, cancels that scope, waits a bounded time for the task's
+  end and then goes on as itself. The ``try`` stands before the task is scheduled.
+- A thread that runs trio may not wait for another one: refused. So is a wait during interpreter
+  finalization, when daemon threads stand still.
+- A forked child has the parent's memory but not its threads, and shares its sockets and its
+  epoll. The child forgets the parent's portal without closing anything, and starts its own at
+  its first call. What was bound to the old one sees another `trio.lowlevel.TrioToken`.
+- On Windows a signal does not interrupt the wait for a lock: the main thread polls there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import os
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Generic, ParamSpec, TypeVar
+
+import outcome
+import trio
+
+__all__ = [
+    "GRACE",
+    "PORTAL_ENDED",
+    "Crossing",
+    "Lease",
+    "PollingWait",
+    "Portal",
+    "Wait",
+    "give_share",
+    "start_task",
+    "take_share",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+GRACE = 0.5
+"""Seconds that an interrupted wait gives its task to end."""
+PORTAL_ENDED = "the background trio thread ended under this call"
+_JOIN_PATIENCE = 5.0
+_POLL_INTERVAL = 0.05
+
+
+class Wait:
+    """How a thread waits for trio: in a lock that signals interrupt."""
+
+    def run(self, token: trio.lowlevel.TrioToken, async_fn: Callable[[], Awaitable[R]]) -> R:
+        """Run `async_fn` as a task of that trio run and wait for what comes of it."""
+        return trio.from_thread.run(async_fn, trio_token=token)
+
+    def take(self, queue: SimpleQueue[T]) -> T:
+        """Wait for the next item of `queue`."""
+        return queue.get()
+
+
+class PollingWait(Wait):
+    """The same where a lock wait shuts signals out: the main thread looks up now and then."""
+
+    def run(self, token: trio.lowlevel.TrioToken, async_fn: Callable[[], Awaitable[R]]) -> R:
+        if threading.current_thread() is not threading.main_thread():
+            return super().run(token, async_fn)
+        answer: SimpleQueue[outcome.Outcome[R]] = SimpleQueue()
+
+        async def run() -> None:
+            answer.put(await outcome.acapture(async_fn))
+
+        start_task(token, run)
+        return self.take(answer).unwrap()
+
+    def take(self, queue: SimpleQueue[T]) -> T:
+        if threading.current_thread() is not threading.main_thread():
+            return super().take(queue)
+        while True:
+            with contextlib.suppress(Empty):
+                return queue.get(timeout=_POLL_INTERVAL)
+
+
+def start_task(token: trio.lowlevel.TrioToken, async_fn: Callable[[], Awaitable[object]]) -> None:
+    """Start a task in another thread's trio run, in this thread's context, and do not wait for it."""
+
+    def start() -> None:
+        trio.lowlevel.spawn_system_task(async_fn, context=contextvars.copy_context())
+
+    trio.from_thread.run_sync(start, trio_token=token)
+
+
+class Crossing(Generic[R]):
+    """One task on the portal as its waiting thread sees it: how to cancel it, and whether it ended."""
+
+    __slots__ = ("_running", "_scope", "_work")
+
+    def __init__(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self._work = partial(async_fn, *args, **kwargs)
+        self._scope = trio.CancelScope()
+        # The rawest thing one thread can wait for another with: held until the task has ended.
+        self._running = threading.Lock()
+        self._running.acquire()
+
+    async def run(self) -> R:
+        """What the task does: the work, until it ends or is cancelled."""
+        try:
+            with self._scope:
+                return await self._work()
+            raise RuntimeError("cancelled: nobody waits for this call any more")
+        finally:
+            self._running.release()
+
+    @property
+    def ended(self) -> bool:
+        return not self._running.locked()
+
+    def cancel(self, token: trio.lowlevel.TrioToken, patience: float) -> bool:
+        """Cancel the task, wait at most `patience` seconds for its end, say whether it ended."""
+        with contextlib.suppress(trio.RunFinishedError):
+            token.run_sync_soon(self._scope.cancel)
+        if self._running.acquire(timeout=patience):
+            self._running.release()
+            return True
+        return False
+
+
+class Portal:
+    """A trio run on a daemon thread, ready for calls once constructed."""
+
+    def __init__(self, wait: Wait | None = None) -> None:
+        self.wait = wait or (PollingWait() if sys.platform == "win32" else Wait())
+        self._gone = False
+        self._stop = trio.Event()
+        self._root: trio.lowlevel.Task | None = None
+        started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="trioclient portal", daemon=True)
+        self._thread.start()
+        self.token = started.get().unwrap()
+
+    def _run(self, started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]]) -> None:
+        try:
+            trio.run(self._main, started)
+        except Exception as error:
+            if self._root is not None:
+                raise
+            started.put(outcome.Error(error))
+        finally:
+            self._gone = True
+
+    async def _main(self, started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]]) -> None:
+        # From the root every task can be reached: a forked child keeps it, so that none of the
+        # parent's coroutines is closed there (see `_forget_parent`).
+        self._root = trio.lowlevel.current_root_task()
+        started.put(outcome.Value(trio.lowlevel.current_trio_token()))
+        await self._stop.wait()
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is sent there can be answered: not once it ended, nor in a forked
+        child, nor while the interpreter shuts down.
+        """
+        return not self._gone and not sys.is_finalizing()
+
+    def call(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ``async_fn(*args, **kwargs)`` on the portal and return or raise what it does."""
+        crossing = Crossing(async_fn, *args, **kwargs)
+        try:
+            return self.wait.run(self.token, crossing.run)
+        except trio.Cancelled:
+            # Only a crash of the whole run cancels a task from outside its own scope.
+            raise RuntimeError(PORTAL_ENDED) from None
+        except BaseException:
+            if not crossing.ended:
+                crossing.cancel(self.token, GRACE)
+            raise
+
+    def forget(self) -> None:
+        """In a forked child: the thread is not here."""
+        self._gone = True
+
+    def stop(self) -> None:
+        """End the run and join the thread. Not to be called with calls under way."""
+        if not self.alive:
+            return
+        self._gone = True
+        with contextlib.suppress(trio.RunFinishedError):
+            self.token.run_sync_soon(self._stop.set)
+        self._thread.join(_JOIN_PATIENCE)
+
+
+class _Process:
+    """What the threads of this process share: the portal and the count of its holders."""
+
+    def __init__(self) -> None:
+        # Reentrant: a signal handler or a finalizer may come in anywhere and call, too.
+        self.lock = threading.RLock()
+        self.portal: Portal | None = None
+        self.shares = 0
+
+
+_process = _Process()
+_inherited: list[Portal] = []
+
+
+def _forget_parent() -> None:
+    global _process  # noqa: PLW0603 # the lock, too, may have been held by a thread that is gone
+    if _process.portal is not None:
+        _process.portal.forget()
+        _inherited.append(_process.portal)
+    _process = _Process()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parent)
+
+
+def _runs_trio() -> bool:
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return False
+    return True
+
+
+def take_share() -> Portal:
+    """The process's portal, started if need be, with one share in it. Raises RuntimeError."""
+    if sys.is_finalizing():
+        raise RuntimeError("a blocking client cannot be called while the interpreter shuts down: call it before")
+    if _runs_trio():
+        raise RuntimeError(
+            "a blocking client cannot be called from a thread that runs trio, all of which would stand still: "
+            "use AsyncAPIClient and await its methods there"
+        )
+    process = _process
+    with process.lock:
+        if process.portal is None or not process.portal.alive:
+            process.portal = Portal()
+            process.shares = 0
+        process.shares += 1
+        return process.portal
+
+
+def give_share(portal: Portal) -> None:
+    """Give one share back; the last one ends the thread."""
+    process = _process
+    with process.lock:
+        if process.portal is not portal:
+            return  # inherited over a fork, or broken and replaced
+        process.shares -= 1
+        if process.shares:
+            return
+        process.portal = None
+    portal.stop()
+
+
+class Lease:
+    """One owner's hold on the portal: taken at the first call, renewed after a fork.
+
+    Safe to share between threads. A lease that is never released keeps an idle daemon thread.
+    """
+
+    def __init__(self) -> None:
+        self._held: Portal | None = None
+        self._released = False
+
+    def enter(self) -> Portal:
+        """The portal, with a share in it that the caller gives back with `give_share`."""
+        portal = take_share()
+        if self._held is not portal and not self._released:
+            with _process.lock:
+                if self._held is not portal:
+                    self._held = take_share()
+        return portal
+
+    def call(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run ``async_fn(*args, **kwargs)`` on the portal and return or raise what it does.
+
+        The function sees this thread's context variables. Raises RuntimeError on a thread that
+        runs trio and while the interpreter shuts down.
+        """
+        portal = self.enter()
+        try:
+            return portal.call(async_fn, *args, **kwargs)
+        finally:
+            give_share(portal)
+
+    def release(self) -> None:
+        """Stop holding the portal between calls. May be called twice; calls still work."""
+        with _process.lock:
+            self._released = True
+            held, self._held = self._held, None
+        if held is not None:
+            give_share(held)
