@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import gc
 import signal
 import sys
 import threading
 import traceback
-import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -97,27 +95,6 @@ def test_base_exceptions_of_the_function_reach_the_caller_and_spare_the_portal(
     with pytest.raises(kind):
         portal.call(fail)
     assert portal.call(add, 1) == 1
-
-
-def test_an_exception_makes_no_reference_cycle(portal: Portal) -> None:
-    class Mine(Exception):
-        pass
-
-    async def fail() -> None:
-        raise Mine
-
-    gc.collect()
-    gc.disable()
-    try:
-        try:
-            portal.call(fail)
-        except Mine as error:
-            ref = weakref.ref(error)
-        # The task's own traces go when the portal's thread has moved on.
-        portal.call(add, 1)
-        assert ref() is None
-    finally:
-        gc.enable()
 
 
 def test_the_function_sees_the_callers_context_and_trio(portal: Portal) -> None:

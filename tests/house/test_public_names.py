@@ -59,8 +59,24 @@ PUBLIC = [
 ]
 
 TESTING = [
+    "BlockingLoopbackServer",
+    "ConnectionRecord",
     "LoopbackServer",
+    "RawReply",
+    "RecordedRequest",
+    "Reply",
+    "ScriptExhausted",
+    "ScriptedFault",
     "ScriptedTransport",
+    "SeenRequest",
+    "drip",
+    "drop",
+    "fault",
+    "flood",
+    "raw",
+    "reply",
+    "stall",
+    "truncate",
 ]
 
 FACES = [(trioclient, PUBLIC), (trioclient.testing, TESTING)]

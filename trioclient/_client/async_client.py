@@ -207,7 +207,9 @@ class AsyncAPIClient(BaseClient):
 
         Raises APIError, and TypeError or ValueError for arguments that cannot be sent.
         """
-        decoder = None if cast_to is httpx.Response else answer_decoder(cast_to, strict=self._strict_response_validation)
+        decoder = (
+            None if cast_to is httpx.Response else answer_decoder(cast_to, strict=self._strict_response_validation)
+        )
         call = self._prepare(method, path, body=body, content=content, options=options)
         answer, trace = await self._engine.run(call)
         if decoder is None:
@@ -290,11 +292,11 @@ class AsyncAPIClient(BaseClient):
     ) -> FanOut[ItemT, ValueT]:
         """Run ``call(client, item)`` for every item, so many at once; see `fan_out`.
 
-            async with client.fan_out(
-                lambda api, text: api.post("/embed", body={"text": text}, cast_to=Vector), texts, max_at_once=64
-            ) as run:
-                async for outcome in run:
-                    ...
+        async with client.fan_out(
+            lambda api, text: api.post("/embed", body={"text": text}, cast_to=Vector), texts, max_at_once=64
+        ) as run:
+            async for outcome in run:
+                ...
         """
         return fan_out(
             partial(call, self),

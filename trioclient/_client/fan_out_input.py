@@ -25,9 +25,12 @@ def input_of(items: Iterable[Item] | AsyncIterable[Item]) -> SyncInput[Item] | A
     """Raises TypeError for what cannot be iterated, and for text, whose items are hardly meant."""
     if isinstance(items, AsyncIterable):
         return AsyncInput(items)
-    if isinstance(items, Iterable) and not isinstance(items, (str, bytes, bytearray)):
+    if isinstance(items, (str, bytes, bytearray)):
+        raise TypeError(f"items must be an iterable of items, not one {type(items).__name__}")
+    try:
         return SyncInput(items)
-    raise TypeError(f"items must be an iterable or async iterable of items, not {type(items).__name__}")
+    except TypeError as error:
+        raise TypeError(f"items must be an iterable or async iterable, not {items!r}") from error
 
 
 class SyncInput(Generic[Item]):
@@ -77,7 +80,7 @@ class AsyncInput(Generic[Item]):
         self.open = True
         self.seen = 0
 
-    def supply(self, room: int) -> int:  # noqa: ARG002 - the same face as `SyncInput`
+    def supply(self, room: int) -> int:
         """How many items are at hand."""
         return len(self._pulled)
 
@@ -100,16 +103,16 @@ class AsyncInput(Generic[Item]):
     def close(self) -> None:
         """Done by `feed`."""
 
-    async def feed(self, may_pull: Callable[[Item | None], bool], pulled: Callable[[], None]) -> None:
+    async def feed(self, may_pull: Callable[[int], bool], pulled: Callable[[], None]) -> None:
         """Pull until the end, or until stopped. Raises what the caller's iterator raises.
 
-        `may_pull()` says whether there is a worker and room for one item more; `pulled()` is
-        called after each.
+        `may_pull(at_hand)` says whether, beside those at hand, there is a worker and room for one
+        more; `pulled()` is called after each.
         """
         with self._scope:
             try:
                 while self.open:
-                    if not may_pull():
+                    if not may_pull(len(self._pulled)):
                         await self._pause.park()
                         continue
                     try:

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-__all__ = ["FanOutReport", "FanOutStatistics", "Outcome"]
+__all__ = ["Account", "FanOutReport", "FanOutStatistics", "Outcome"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -80,3 +80,29 @@ class FanOutStatistics:
     """Worker tasks alive, at work or parked; never more than `max_at_once`."""
     room: int
     """Items that may be pulled before the caller must take an outcome."""
+
+
+class Account:
+    """The running account of a run. What was cancelled or not started is what is missing in it."""
+
+    __slots__ = ("attempts", "began", "delivered", "done", "ended", "failed", "retried", "running", "started")
+
+    def __init__(self) -> None:
+        self.began = self.ended = 0.0
+        self.started = self.running = self.done = self.failed = self.delivered = 0
+        self.attempts = self.retried = 0
+
+    def report(self, *, seen: int, now: float) -> FanOutReport:
+        """As it stands at the instant `now`."""
+        return FanOutReport(
+            seen=seen,
+            done=self.done,
+            failed=self.failed,
+            cancelled=self.started - self.done - self.failed - self.running,
+            not_started=seen - self.started,
+            running=self.running,
+            delivered=self.delivered,
+            attempts=self.attempts,
+            retried=self.retried,
+            elapsed=now - self.began,
+        )

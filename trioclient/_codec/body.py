@@ -9,9 +9,16 @@ come: a sync iterator is advanced in a worker thread, an async one in trio.
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
-from collections.abc import Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from typing import Any, Final, Protocol, Union, cast
 
 import msgspec
@@ -55,8 +62,9 @@ class Pieces(Iterator[bytes]):
 
     def close(self) -> None:
         """Close a generator that was not read to its end: nobody else holds it."""
-        if isinstance(self._pieces, Generator):
-            self._pieces.close()
+        pieces: object = self._pieces
+        if isinstance(pieces, Generator):
+            cast("Generator[object, None, None]", pieces).close()
 
 
 class AsyncPieces(AsyncIterator[bytes]):
@@ -75,17 +83,22 @@ class AsyncPieces(AsyncIterator[bytes]):
 
     async def aclose(self) -> None:
         """Close a generator that was not read to its end: nobody else holds it."""
-        if isinstance(self._pieces, AsyncGenerator):
-            await cast("AsyncGenerator[object, None]", self._pieces).aclose()
+        pieces: object = self._pieces
+        if isinstance(pieces, AsyncGenerator):
+            await cast("AsyncGenerator[object, None]", pieces).aclose()
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _checked_piece(piece: object) -> bytes:
     if isinstance(piece, bytes):
         return piece
     if isinstance(piece, (bytearray, memoryview)):
-        return bytes(piece)
+        return bytes(cast("bytearray", piece))
     hint = ": encode it" if isinstance(piece, str) else ""
-    raise TypeError(f"content must be made of bytes, but gave {type(piece).__name__}{hint}")
+    raise TypeError(f"content must be made of bytes, but gave {_kind(piece)}{hint}")
 
 
 class RequestBody:
@@ -211,7 +224,7 @@ def content_body(content: Content) -> RequestBody:
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
         return _sync_body(cast("Iterable[object]", content))
     raise TypeError(
-        f"content must be bytes, str, a binary file or an iterable of bytes, not {type(content).__name__}:"
+        f"content must be bytes, str, a binary file or an iterable of bytes, not {_kind(cast('object', content))}:"
         " give values to be sent as JSON as body="
     )
 
@@ -248,7 +261,7 @@ def _file_body(file: Any) -> RequestBody:
 def _length_from(file: Any, start: int) -> int | None:
     # A compressed file seeks, but not from its end.
     try:
-        end = file.seek(0, os.SEEK_END)
+        end = file.seek(0, io.SEEK_END)
         end = file.tell() if end is None else end
     except (OSError, ValueError):
         end = None
@@ -275,7 +288,9 @@ def json_body(
     raises passes through, its TypeError too.
     """
     if isinstance(body, _BUFFERS):
-        raise TypeError(f"body must be values to be sent as JSON, not {type(body).__name__}: give bytes as content=")
+        raise TypeError(
+            f"body must be values to be sent as JSON, not {_kind(cast('object', body))}: give bytes as content="
+        )
     if not extra_json:
         return NO_BODY if body is None else RequestBody(encode_json(body, "body", default), _JSON)
     fields = {} if body is None else _as_fields(encode_json(body, "body", default), "body")

@@ -89,8 +89,9 @@ class _Brotli:
 
     def step(self, data: bytes, room: int) -> bytes:
         output: bytes = self._decoder.process(data, output_buffer_limit=_STEP)
-        self.more = not self._decoder.can_accept_more_data()
         self.ended = self._decoder.is_finished()
+        # brotli 1.2 says that it can accept more data even where a full step left output behind.
+        self.more = not self.ended and (len(output) >= _STEP or not self._decoder.can_accept_more_data())
         return output
 
 

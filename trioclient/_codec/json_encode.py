@@ -8,8 +8,6 @@ the encoder's hook; a body that holds one is first turned into plain containers 
 from __future__ import annotations
 
 import datetime
-import decimal
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -51,14 +49,16 @@ def _encoded(body: object, argument: str, convert: Convert, encoder: msgspec.jso
     if failure is None and (b"null" not in content or not may_hold_nonfinite(body)):
         return content
     refuse_unsayable(body, argument, convert)
-    if isinstance(failure, RecursionError):
-        raise ValueError(f"{argument} is nested too deeply")
-    if failure is not None:
-        raise failure
-    return content
+    match failure:
+        case None:
+            return content
+        case RecursionError():
+            raise ValueError(f"{argument} is nested too deeply")
+        case _:
+            raise failure
 
 
-class _CallersError(Exception):  # noqa: N818
+class _CallersError(Exception):
     """Carries an error of the caller's own code through code that catches its like."""
 
     def __init__(self, error: Exception) -> None:
@@ -79,7 +79,7 @@ def _known(value: Any) -> object:
     for plain in (str, int, float):
         if isinstance(value, plain):  # a subclass: numpy.float64 is one
             return plain(value)
-    if hasattr(type(value), "model_dump"):
+    if hasattr(cast("type[object]", type(value)), "model_dump"):
         return _callers(lambda: value.model_dump(mode="json", by_alias=True, exclude_unset=True))
     raise TypeError
 
@@ -108,26 +108,16 @@ def _callers(call: Callable[[], object]) -> object:
         raise _CallersError(error) from error
 
 
-# Stands for an omitted value while a body is turned into plain containers: a kind that
-# `to_builtins` leaves alone, known by its identity.
-_GONE: Final = uuid.UUID(int=0)
-_LEFT_ALONE: Final = (
-    bytes,
-    bytearray,
-    datetime.date,
-    datetime.datetime,
-    datetime.time,
-    datetime.timedelta,
-    decimal.Decimal,
-    uuid.UUID,
-)
+# Stands for an omitted value while a body is turned into plain containers. Of a kind that can be
+# left as it is meanwhile, and known by its identity: a caller's own timedelta is another object.
+_GONE: Final = datetime.timedelta(0)
 
 
 def _pruned(body: object, convert: Convert) -> object:
     def mark(value: object) -> object:
         return _GONE if isinstance(value, (Omit, NotGiven)) else convert(value)
 
-    return _without_gone(msgspec.to_builtins(body, enc_hook=mark, builtin_types=_LEFT_ALONE))
+    return _without_gone(msgspec.to_builtins(body, enc_hook=mark, builtin_types=(datetime.timedelta,)))
 
 
 def _without_gone(value: Any) -> object:

@@ -34,7 +34,7 @@ def may_hold_nonfinite(body: object) -> bool:
     pending = [body]
     while pending:
         value: Any = pending.pop()
-        kind = type(value)
+        kind = cast("type[object]", type(value))
         if kind is dict:
             pending.extend(value.values())
         elif kind is list or kind is tuple:
@@ -47,7 +47,7 @@ def may_hold_nonfinite(body: object) -> bool:
     return False
 
 
-class _Unsayable(Exception):  # noqa: N818
+class _Unsayable(Exception):
     """What is wrong with one value, before it is known where that stands."""
 
     def __init__(self, kind: type[TypeError | ValueError], reason: str) -> None:
@@ -138,7 +138,7 @@ def _entries(mapping: Mapping[object, object]) -> Iterator[_Child]:
             yield f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]", value
 
 
-def _field_names(kind: type) -> list[str] | None:
+def _field_names(kind: Any) -> list[str] | None:
     """Of a Struct, dataclass or attrs class, as msgspec encodes them; None for other types."""
     if issubclass(kind, msgspec.Struct):
         return list(kind.__struct_fields__)

@@ -18,10 +18,11 @@ import decimal
 import enum
 import math
 import re
-import uuid
 from collections.abc import Mapping, Sequence, Set
 from typing import Final, Literal, cast, get_args
 from urllib.parse import quote
+
+import msgspec
 
 from .._types import NotGiven, Omit
 
@@ -77,11 +78,21 @@ def scalar_text(value: object, path: Path) -> str:
         return float.__repr__(value) if isinstance(value, float) else str(value)
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()
-    if isinstance(value, uuid.UUID):
-        return str(value)
     if isinstance(value, _BINARY):
-        raise TypeError(f"{_shown(path)} must be text, not {type(value).__name__}: decode it first")
-    raise TypeError(f"{_shown(path)} must be a str, number, bool, date, UUID or Enum, not {type(value).__name__}")
+        raise TypeError(f"{_shown(path)} must be text, not {_kind(cast(object, value))}: decode it first")
+    text = _text_in_json(value)
+    if text is None:
+        raise TypeError(f"{_shown(path)} must be a str, number, bool, date, UUID or Enum, not {_kind(value)}")
+    return text
+
+
+def _text_in_json(value: object) -> str | None:
+    """UUIDs and durations, as a JSON body would have them; None for what is not text there."""
+    try:
+        plain: object = msgspec.to_builtins(value)
+    except TypeError:
+        return None
+    return plain if isinstance(plain, str) else None
 
 
 class _Query:
@@ -172,6 +183,10 @@ def _quoted(text: str, path: Path) -> str:
         return quote(text, safe="")
     except UnicodeEncodeError:
         raise ValueError(f"{_shown(path)} holds a lone surrogate, which has no UTF-8 form") from None
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def _shown(path: Path) -> str:

@@ -12,7 +12,7 @@ from .._codec.headers import find
 from .._codec.redact import drop_credentials
 from .._faults import LimitFault
 from .._net.protocol import PhaseScope, WireRequest
-from .._policy.redirect import Follow, Refuse, plan_redirect
+from .._policy.redirect import BODY_HEADERS, Follow, Refuse, plan_redirect
 from .auth import exchange_with_auth
 from .body import read_start, read_whole
 from .call import Answer
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from .call import PreparedCall
 
 __all__ = ["RedirectRefused", "attempt"]
-
-# Statements about a body, which go where the body goes.
-_BODY_HEADERS = frozenset({b"content-type", b"content-encoding", b"content-language", b"content-location"})
 
 
 class RedirectRefused(Exception):  # noqa: N818
@@ -52,6 +49,7 @@ async def attempt(transport: Transport, call: PreparedCall, wire: WireRequest, p
             answer.status,
             wire.target,
             find(answer.headers, b"location"),
+            has_body=wire.body is not NO_BODY,
             body_replayable=wire.body.replayable,
         )
         if step is None:
@@ -67,7 +65,7 @@ def _redirect(wire: WireRequest, step: Follow, credentials: frozenset[str]) -> N
     if not step.same_origin:
         headers = [line for line in drop_credentials(headers, credentials) if line[0].lower() != b"host"]
     if step.drop_body:
-        headers = [line for line in headers if line[0].lower() not in _BODY_HEADERS]
+        headers = [line for line in headers if line[0].lower() not in BODY_HEADERS]
         wire.body = NO_BODY
     wire.method = step.method
     wire.target = step.target

@@ -27,7 +27,7 @@ from .._errors import APIError, DeadlineExceeded
 from .._faults import Fault, TimeoutFault
 from .._net.protocol import PhaseScope, WireRequest
 from .._policy.gate import Gate
-from .._policy.retry import Outcome, Retry, Stop, decide, gate_delay, outcome_of_answer, outcome_of_fault, retry_at
+from .._policy.retry import Outcome, Retry, Stop, decide, gate_delay, named_retry_at, outcome_of_answer, outcome_of_fault
 from .attempt import RedirectRefused, attempt
 from .call import Answer, CallTrace, PreparedCall
 from .failure import Failure, error_of
@@ -141,7 +141,7 @@ class Engine:
         now, wall = trio.current_time(), self._wall()
         outcome = _outcome(trace, failure, wall)
         decision = self._judge(trace, outcome, retries, now, wall)
-        error = error_of(trace, failure, now, retry_at=retry_at(outcome, wall))
+        error = error_of(trace, failure, now, retry_at=named_retry_at(outcome, wall))
         self._observer.attempted(
             trace,
             status=outcome.status,

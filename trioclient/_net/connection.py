@@ -137,22 +137,16 @@ class Connection:
 
     async def _write_streamed(self, head: bytes, request: WireRequest, phases: PhaseScope) -> bool:
         """Write head and body piece by piece. False where the server stopped reading."""
-        length = request.body.length
-        written = 0
+        chunked = request.body.length is None
         phases.enter("write", request.timeouts.write)
         if not await self._write(head):
             return False
         async with aclosing(aiter_pieces(request.body)) as pieces:
             async for piece in pieces:
-                written += len(piece)
-                if length is not None and written > length:
-                    raise ValueError(f"content is longer than the {length} bytes it announced")
                 phases.enter("write", request.timeouts.write)
-                if piece and not await self._write(encode_chunk(piece) if length is None else piece):
+                if not await self._write(encode_chunk(piece) if chunked else piece):
                     return False
-        if length is not None and written < length:
-            raise ValueError(f"content gave {written} bytes but announced {length}")
-        return length is not None or await self._write(LAST_CHUNK)
+        return not chunked or await self._write(LAST_CHUNK)
 
     async def _write(self, data: bytes) -> bool:
         """False where the server hung up, perhaps after an answer: reading will tell."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import math
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Union
 
 import httpx
@@ -28,9 +27,7 @@ if TYPE_CHECKING:
     from .._types import Limits, RawHeaders, Timeouts
     from .protocol import WireRequest
 
-__all__ = ["Head", "Library", "build_request", "head_of", "library_of", "pool_size"]
-
-_UNKNOWN_POOL_SIZE: Final = 100  # httpx's own default
+__all__ = ["Head", "Library", "build_request", "head_of", "library_of"]
 
 # The message is all that tells a lost connection from a broken protocol.
 _LOST: Final = ("incomplete", "without sending", "peer closed connection", "ConnectionTerminated", "StreamReset")
@@ -38,31 +35,26 @@ _LOST: Final = ("incomplete", "without sending", "peer closed connection", "Conn
 
 class _Rule(NamedTuple):
     exception: str
-    fault: Callable[[str], Fault] | None
-    """From the exception's own words; None where it is not ours to name."""
+    fault: type[Fault] | None
+    """None where it is not ours to name."""
+    words: str = ""
+    """What happened, or the phase of a TimeoutFault."""
     unsent: bool = False
-
-
-def _remote_protocol(detail: str) -> Fault:
-    if any(mark in detail for mark in _LOST):
-        return DisconnectFault(f"the connection ended before the answer was whole{detail}")
-    return ProtocolFault(f"the server broke the protocol{detail}")
 
 
 # The first that fits; a class stands before its bases.
 _RULES: Final = (
-    _Rule("ConnectTimeout", lambda _: TimeoutFault("connect"), unsent=True),
-    _Rule("PoolTimeout", lambda _: TimeoutFault("pool"), unsent=True),
-    _Rule("WriteTimeout", lambda _: TimeoutFault("write")),
-    _Rule("TimeoutException", lambda _: TimeoutFault("read")),
-    _Rule("ProxyError", lambda detail: ConnectFault(f"the proxy refused{detail}"), unsent=True),
-    _Rule("ConnectError", lambda detail: ConnectFault(f"could not connect{detail}"), unsent=True),
+    _Rule("ConnectTimeout", TimeoutFault, "connect", unsent=True),
+    _Rule("PoolTimeout", TimeoutFault, "pool", unsent=True),
+    _Rule("WriteTimeout", TimeoutFault, "write"),
+    _Rule("TimeoutException", TimeoutFault, "read"),
+    _Rule("ProxyError", ConnectFault, "the proxy refused", unsent=True),
+    _Rule("ConnectError", ConnectFault, "could not connect", unsent=True),
     _Rule("UnsupportedProtocol", None, unsent=True),
     _Rule("InvalidURL", None, unsent=True),
-    _Rule("RemoteProtocolError", _remote_protocol),
-    _Rule("ProtocolError", lambda detail: ProtocolFault(f"the exchange broke the protocol{detail}")),
-    _Rule("DecodingError", lambda detail: ProtocolFault(f"the answer could not be decompressed{detail}")),
-    _Rule("TransportError", lambda detail: DisconnectFault(f"the connection broke before the answer was whole{detail}")),
+    _Rule("ProtocolError", ProtocolFault, "the exchange broke the protocol"),
+    _Rule("DecodingError", ProtocolFault, "the answer could not be decompressed"),
+    _Rule("TransportError", DisconnectFault, "the connection broke before the answer was whole"),
 )
 
 
@@ -71,13 +63,15 @@ class Library:
 
     def __init__(self, module: Any) -> None:
         self.Timeout: type[httpx.Timeout] = module.Timeout
-        self.QueryParams: type[httpx.QueryParams] = module.QueryParams
         self.Response: type[httpx.Response] = module.Response
-        self.ByteStream: type[httpx.ByteStream] = module.ByteStream
         self.AsyncByteStream: type[httpx.AsyncByteStream] = module.AsyncByteStream
         self.SyncByteStream: type[httpx.SyncByteStream] = module.SyncByteStream
-        self.StreamConsumed: type[httpx.StreamConsumed] = module.StreamConsumed
-        self.exceptions: dict[str, type[Exception]] = {rule.exception: getattr(module, rule.exception) for rule in _RULES}
+        self._module = module
+        self._rules = [(self.exception(rule.exception), rule) for rule in _RULES]
+
+    def exception(self, name: str) -> type[Exception]:
+        """The library's exception of that name."""
+        return getattr(self._module, name)
 
     def timeout(self, timeouts: Timeouts) -> httpx.Timeout:
         """Ours as the library's; None is its word for no limit."""
@@ -86,12 +80,18 @@ class Library:
 
     def fault(self, error: Exception, request: WireRequest) -> Exception:
         """The fault to raise from `error`, or `error` itself. Notes on `request` if nothing was sent."""
-        for rule in _RULES:
-            if isinstance(error, self.exceptions[rule.exception]):
-                if rule.unsent:
-                    request.sent = "no"
-                return error if rule.fault is None else rule.fault(_detail(error))
-        return error
+        rule = next((rule for kind, rule in self._rules if isinstance(error, kind)), None)
+        if rule is None:
+            return error
+        if rule.unsent and request.sent != "yes":
+            request.sent = "no"
+        if rule.fault is None:
+            return error
+        if rule.fault is TimeoutFault:
+            return TimeoutFault(rule.words)
+        if rule.fault is ProtocolFault and any(mark in str(error) for mark in _LOST):
+            return DisconnectFault(f"the connection ended before the answer was whole{_detail(error)}")
+        return rule.fault(f"{rule.words}{_detail(error)}")
 
 
 def library_of(instance: object, name: Literal["AsyncClient", "Client", "Request"], argument: str) -> Library:
@@ -122,41 +122,34 @@ def _detail(error: Exception) -> str:
     return "" if not words or "://" in words or "@" in words or len(words) > 200 else f": {words}"
 
 
-def pool_size(client: object, limits: Limits) -> int:
-    """How many exchanges a client can carry at once without queueing in its pool."""
-    transports: list[object] = [getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()]
-    sizes = [getattr(getattr(transport, "_pool", None), "_max_connections", None) for transport in transports]
-    known = [size for size in sizes if isinstance(size, int) and size > 0]
-    return min(limits.max_connections, *(known or [_UNKNOWN_POOL_SIZE]))
-
-
 def build_request(
     client: Union[httpx.AsyncClient, httpx.Client],
     library: Library,
     request: WireRequest,
     timeouts: Timeouts,
-    stream: Union[httpx.AsyncByteStream, httpx.SyncByteStream, None],
+    upload: Any,
     extensions: dict[str, Any],
 ) -> httpx.Request:
-    """`request` with the client's own defaults under it. `stream` is its body if that is no bytes."""
+    """`request` with the client's own defaults under it. `upload` is its body unless that is in memory."""
     headers = request.headers
-    names = {name.lower() for name, _ in headers}
-    if stream is not None and request.body.length is not None and b"content-length" not in names:
-        headers = [*headers, (b"Content-Length", b"%d" % request.body.length)]
     url = str(request.target)
+    # A client's own query would replace that of the URL, were it not handed over as well.
+    own_query: list[tuple[str, Any]] | None = list(httpx.URL(url).params.multi_items()) if client.params else None
+    names = {name.lower() for name, _ in headers}
+    if upload is not None and request.body.length is not None and b"content-length" not in names:
+        headers = [*headers, (b"Content-Length", b"%d" % request.body.length)]
     built = client.build_request(
         request.method,
         url,
         headers=headers,
-        # A client's own query would replace that of the URL, were it not handed over as well.
-        params=httpx.URL(url).params.multi_items() if client.params else None,
-        content=request.body.content if stream is None else stream,  # pyright: ignore[reportArgumentType] -- iterable
+        params=own_query,
+        content=request.body.content if upload is None else upload,
         timeout=library.timeout(timeouts),
         extensions=extensions,
     )
-    if stream is not None:
+    if upload is not None:
         # httpx has wrapped it in a generator, which leaks when left half-way.
-        built.stream = stream
+        built.stream = upload
     if b"accept-encoding" not in names:
         # The caller said `omit`; what comes back is not for httpx to decode.
         built.headers.pop("accept-encoding", None)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import trio
 
-__all__ = ["Permit", "Permits", "PermitStatistics"]
+__all__ = ["Permit", "PermitStatistics", "Permits"]
 
 
 class PermitStatistics(NamedTuple):

@@ -27,7 +27,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from .._faults import LimitFault, TimeoutFault
+from .._faults import ClosedFault, LimitFault, TimeoutFault
 from .._types import checked_seconds
 from .retry_after import server_delay, should_retry
 
@@ -45,6 +45,7 @@ __all__ = [
     "Stop",
     "decide",
     "gate_delay",
+    "named_retry_at",
     "outcome_of_answer",
     "outcome_of_fault",
 ]
@@ -182,7 +183,7 @@ def outcome_of_fault(fault: Fault, *, sent: Sent, keyed: bool, replayable: bool)
     kind: OutcomeKind = "disconnect"
     if isinstance(fault, TimeoutFault):
         kind = "timeout"
-    elif isinstance(fault, LimitFault):
+    elif isinstance(fault, (ClosedFault, LimitFault)):
         kind = "final"
     return Outcome(kind=kind, sent=sent, keyed=keyed, replayable=replayable)
 
@@ -206,9 +207,7 @@ def decide(
     the client's gate opens for this call, asked before this outcome closes the gate itself.
     """
     cause, retried = _cause(policy, outcome)
-    refusal = None if retried else cause
-    if refusal is None:
-        refusal = _refusal(policy, outcome, retries_taken, max_retries)
+    refusal = _refusal(policy, outcome, retries_taken, max_retries) if retried else cause
     if refusal is None:
         delay, source = _delay(policy, outcome, retries_taken, draw)
         held = held_until - now
@@ -216,8 +215,8 @@ def decide(
             delay, source = held, "gate"
         if now + delay <= deadline:
             return Retry(delay, cause, source)
-        refusal = f"the next attempt, {delay:.3g} s from now, would start after the deadline"
-    return Stop(refusal, _retry_at(outcome, wall))
+        refusal = f"the next attempt, {delay:.2f} s from now, would start after the deadline"
+    return Stop(refusal, named_retry_at(outcome, wall))
 
 
 def gate_delay(policy: RetryPolicy, outcome: Outcome) -> float | None:
@@ -270,7 +269,8 @@ def _delay(policy: RetryPolicy, outcome: Outcome, retries_taken: int, draw: floa
     return back_off * (1.0 - policy.jitter * draw), "back-off"
 
 
-def _retry_at(outcome: Outcome, wall: float) -> float | None:
+def named_retry_at(outcome: Outcome, wall: float) -> float | None:
+    """When the server said to come back, in seconds since the epoch; see `Stop.retry_at`."""
     if outcome.server_delay is None:
         return None
     retry_at = wall + outcome.server_delay

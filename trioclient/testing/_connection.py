@@ -98,11 +98,12 @@ class Connection:
         while await self._serve_request():
             pass
         if isinstance(self._stream, trio.SSLStream):
+            # Says goodbye, which ends a body that is delimited by the close.
             await self._stream.aclose()
         raise _Ended("server")
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
-        self._stream = trio.SSLStream(self._socket_stream, context, server_side=True, https_compatible=True)
+        self._stream = trio.SSLStream(self._socket_stream, context, server_side=True)
         try:
             await self._stream.do_handshake()
         except trio.BrokenResourceError:
@@ -173,7 +174,10 @@ class Connection:
 
     async def _receive(self) -> int:
         """Take what the client sends next to the parser and return its size."""
-        data = await self._stream.receive_some(_READ)
+        try:
+            data = await self._stream.receive_some(_READ)
+        except trio.BrokenResourceError:
+            data = b""
         if not data:
             raise _Ended("client" if self.idle else "broken")
         self.idle = False

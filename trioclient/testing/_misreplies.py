@@ -59,7 +59,8 @@ def drip(of: Reply = _PLAIN, *, interval: float, head: bool = True) -> RawReply:
     checked_seconds(interval, "interval")
     wire = of.wire()
     whole = 0 if head else wire.index(b"\r\n\r\n") + 4
-    steps: list[Step] = [Pause(of.delay), Send(wire[:whole])]
+    steps: list[Step] = [Pause(of.delay)] if of.delay else []
+    steps.append(Send(wire[:whole]))
     for position in range(whole, len(wire)):
         steps += (Send(wire[position : position + 1]), Pause(interval))
     if isinstance(steps[-1], Pause):

@@ -150,7 +150,7 @@ class Reply:
         """The pieces, in their chunk framing if they have one; the last chunk goes with the last piece."""
         if self.framing != "chunked":
             return list(self.pieces)
-        framed = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in self.pieces]
+        framed = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in self.pieces if piece]
         return [*framed[:-1], b"".join(framed[-1:]) + b"0\r\n\r\n"]
 
 
@@ -225,11 +225,20 @@ def _body(
         return [msgspec.json.encode(json)], "application/json"
     if isinstance(chunks, (bytes, str)):
         raise TypeError("chunks must be a sequence of bytes or str; give one piece as content")
-    given = [content] if not isinstance(content, NotGiven) else [] if isinstance(chunks, NotGiven) else list(chunks)
-    pieces = [piece.encode() if isinstance(piece, str) else bytes(piece) for piece in given]
+    if not isinstance(content, NotGiven):
+        given, argument = [content], "content"
+    else:
+        given, argument = [] if isinstance(chunks, NotGiven) else list(chunks), "chunks"
+    pieces = [piece.encode() if isinstance(piece, str) else _checked_bytes(piece, argument) for piece in given]
     if not given:
         return pieces, ""
     return pieces, "text/plain; charset=utf-8" if isinstance(given[0], str) else "application/octet-stream"
+
+
+def _checked_bytes(piece: object, argument: str) -> bytes:
+    if not isinstance(piece, (bytes, bytearray)):
+        raise TypeError(f"{argument} must be bytes or str, not {piece!r}")
+    return bytes(piece)
 
 
 def _checked_headers(headers: HeaderPairs) -> list[tuple[str, str]]:

@@ -1,0 +1,153 @@
+"""Many calls at once, bounded: `fan_out` and the run it makes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Generic, TypeVar, get_args
+
+import trio
+
+from .._net.single_nursery import open_single_nursery
+from .._types import checked_int, checked_seconds
+from .fan_out_input import input_of
+from .fan_out_order import AsFinished, InOrder
+from .fan_out_pool import YIELD_EVERY, OnError, Pool
+from .fan_out_report import FanOutReport, FanOutStatistics, Outcome
+
+__all__ = ["FanOut", "fan_out"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+def fan_out(
+    call: Callable[[Item], Awaitable[Value]],
+    items: Iterable[Item] | AsyncIterable[Item],
+    *,
+    max_at_once: int,
+    ordered: bool = False,
+    on_error: OnError = "collect",
+    run_ahead: int | None = None,
+    deadline: float | None = None,
+    item_deadline: float | None = None,
+) -> FanOut[Item, Value]:
+    """Run ``call(item)`` for every item, at most `max_at_once` at the same time.
+
+        async with fan_out(fetch, urls, max_at_once=64) as run:
+            async for outcome in run:
+                ...
+        print(run.report)
+
+    Args:
+      call: an async function of one item. It sees the context variables as they were when the
+        ``async with`` was entered; a value it sets may be seen by later calls.
+      items: pulled one by one, only when a worker is free and the window has room.
+      max_at_once: calls going on at the same time, 1 or more.
+      ordered: deliver in the order of the input instead of as they finish.
+      on_error: ``"collect"`` makes an exception of a call an outcome with ``error``. ``"stop"``
+        also starts nothing new, delivers what is under way, then raises the first error.
+        ``"cancel"`` also cancels the other calls, delivers what had finished, then raises it.
+      run_ahead: how far the calls may get ahead of the caller, 0 or more; `max_at_once` if left
+        out. At most ``max_at_once + run_ahead`` items are pulled and their outcome not taken.
+      deadline: seconds for the whole run, from entering. When they have passed, running calls
+        are cancelled and `DeadlineExceeded` is raised after what had finished.
+      item_deadline: seconds for one call; when they have passed it is cancelled and its outcome
+        has a `DeadlineExceeded`.
+
+    An exception of the input ends the pulling; what runs is finished and delivered, then it is
+    raised. Leaving the ``async with`` early cancels what runs. Where the run had failed by then
+    and the iteration had not raised it, leaving does, unless the body raises something itself.
+    Errors are raised as themselves, never in an exception group. A generator is closed at the
+    end, be the input one or have one as its iterator.
+
+    Raises TypeError or ValueError for arguments that make no sense. A `call` that turns out not
+    to be async ends the run with a TypeError.
+    """
+    if not callable(call):
+        raise TypeError(f"call must be an async function of one item, not {call!r}")
+    if on_error not in get_args(OnError):
+        raise ValueError(f"on_error must be one of {', '.join(map(repr, get_args(OnError)))}, not {on_error!r}")
+    pool = Pool(
+        call,
+        input_of(items),
+        InOrder[Item, Value]() if ordered else AsFinished[Item, Value](),
+        max_at_once=checked_int(max_at_once, "max_at_once", 1),
+        run_ahead=max_at_once if run_ahead is None else checked_int(run_ahead, "run_ahead"),
+        on_error=on_error,
+        deadline=checked_seconds(deadline, "deadline"),
+        item_deadline=checked_seconds(item_deadline, "item_deadline"),
+    )
+    return FanOut(pool)
+
+
+class FanOut(Generic[Item, Value]):
+    """One run of `fan_out`: an async context manager, inside it an async iterator of `Outcome`.
+
+    It is entered once, iterated once, and by one task at a time.
+    """
+
+    def __init__(self, pool: Pool[Item, Value]) -> None:
+        self._pool = pool
+        self._manager = open_single_nursery()
+        self._entered = self._iterated = self._left = False
+        self._turns = 0
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aenter__(self) -> FanOut[Item, Value]:
+        if self._entered:
+            raise RuntimeError("a fan-out can be entered only once; make a new one")
+        self._entered = True
+        self._pool.start(await self._manager.__aenter__())
+        return self
+
+    @trio.lowlevel.enable_ki_protection
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._left = True
+        self._pool.cancel()
+        try:
+            # Not shown what the body raised, which goes its own way. What comes out has left a
+            # worker: it is graver, and the reason for a `Cancelled` in the body.
+            await self._manager.__aexit__(None, None, None)
+        except trio.Cancelled:
+            if exc is None:
+                raise
+        if exc is None:
+            self._pool.raise_error()
+
+    def __aiter__(self) -> FanOut[Item, Value]:
+        if self._iterated:
+            raise RuntimeError("a fan-out can be iterated only once")
+        self._iterated = True
+        return self
+
+    async def __anext__(self) -> Outcome[Item, Value]:
+        self._turns += 1
+        if self._turns % YIELD_EVERY:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await trio.lowlevel.checkpoint()
+        while True:
+            if not self._entered or self._left:
+                raise RuntimeError("a fan-out can be iterated only inside its own `async with`")
+            outcome = self._pool.take()
+            if outcome is not None:
+                return outcome
+            if self._pool.over:
+                self._pool.raise_error()
+                raise StopAsyncIteration
+            await self._pool.wait()
+
+    @property
+    def report(self) -> FanOutReport:
+        """The account of the run: as it stands now, or as it ended."""
+        return self._pool.report()
+
+    def statistics(self) -> FanOutStatistics:
+        """What is going on now."""
+        return self._pool.statistics()

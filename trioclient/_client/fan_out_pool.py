@@ -1,0 +1,338 @@
+"""The workers of a fan-out, between its input and its caller.
+
+    input ──(pulled when a worker is free and the window has room)──► workers ──► order ──► caller
+
+The window. At most ``max_at_once + run_ahead`` items are between the input and the caller:
+pulled, but their outcome not taken. It bounds memory, and in input order also how far ahead of
+the next outcome a call may start.
+
+Workers come as they are needed. Whoever makes room, or sees more than it can take itself,
+summons another: an idle one if there is one, else a new task. Never more are on their way than
+there are items to be had, so three items do not start a thousand tasks; and each arrival
+summons two more, so a thousand are at work after ten turns. Trivial calls run in batches: a
+worker goes on until the window is full, the caller takes until nothing is left.
+
+How a run ends. A failed call is an outcome, and with "stop" and "cancel" also the run's error;
+so are an exception of the input, and the deadline. The first of them is kept for the caller, who
+gets what had finished before it. What is nobody's outcome (`Cancelled` from outside,
+KeyboardInterrupt, a `call` that is not async) leaves the worker, and the nursery cancels
+everything, the caller included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import inspect
+import math
+import sys
+from collections.abc import Awaitable, Callable, Generator
+from types import CoroutineType
+from typing import Generic, Literal, TypeVar
+
+import trio
+
+from .._engine.tally import AttemptTally, current_tally
+from .._errors import DeadlineExceeded
+from .fan_out_input import AsyncInput, SyncInput
+from .fan_out_order import Order
+from .fan_out_report import Account, FanOutReport, FanOutStatistics, Outcome
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
+
+__all__ = ["YIELD_EVERY", "OnError", "Pool"]
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+OnError = Literal["collect", "stop", "cancel"]
+"""What a failed call does to the others: nothing; start no new ones; cancel those that run."""
+
+YIELD_EVERY = 64
+"""Items, or outcomes, after which a task that need not wait lets the others run."""
+
+
+class Pool(Generic[Item, Value]):
+    """Runs in the nursery given to `start`; its owner takes outcomes until `over`."""
+
+    def __init__(
+        self,
+        call: Callable[[Item], Awaitable[Value]],
+        items: SyncInput[Item] | AsyncInput[Item],
+        order: Order[Item, Value],
+        *,
+        max_at_once: int,
+        run_ahead: int,
+        on_error: OnError,
+        deadline: float,
+        item_deadline: float,
+    ) -> None:
+        self._call = call
+        self._input = items
+        self._order = order
+        self._max_at_once = max_at_once
+        self._window = max_at_once + run_ahead
+        self._on_error = on_error
+        self._deadline = deadline
+        self._item_deadline = item_deadline
+
+        self._account = Account()
+        self._deadline_at = math.inf
+        self._error: BaseException | None = None
+        self._scopes: set[trio.CancelScope] = set()
+        self._cancelling = False
+        self._tasks = self._workers = 0
+        self._arriving = 0
+        self._idle = trio.lowlevel.ParkingLot()
+        self._caller = trio.lowlevel.ParkingLot()
+
+    # For the owner
+
+    def start(self, nursery: trio.Nursery) -> None:
+        """Begin to pull and to call."""
+        self._nursery = nursery
+        # The caller's context, not that of whichever task will see the need for another worker.
+        self._context = contextvars.copy_context()
+        self._account.began = trio.current_time()
+        self._deadline_at = self._account.began + self._deadline
+        if isinstance(self._input, AsyncInput):
+            self._spawn(self._feed, self._input)
+        else:
+            self._summon()
+
+    def take(self) -> Outcome[Item, Value] | None:
+        """The next outcome, if it is there."""
+        outcome = self._order.take()
+        if outcome is not None:
+            self._account.delivered += 1
+            if not self._arriving:
+                self._summon()
+            self._input.resume()
+        return outcome
+
+    async def wait(self) -> None:
+        """Until there is something to take, or the run is over or cancelled."""
+        if self._caller:
+            raise trio.BusyResourceError("another task is already waiting for this fan-out's next outcome")
+        await self._caller.park()
+
+    def cancel(self) -> None:
+        """Cancel what runs, start nothing more, wake who waits. The tasks end soon after."""
+        self._caller.unpark_all()
+        self._cancelling = True
+        self._stop_pulling()
+        for scope in self._scopes:
+            scope.cancel()
+
+    @property
+    def over(self) -> bool:
+        """True once every task has ended."""
+        return not self._tasks
+
+    def raise_error(self) -> None:
+        """Raise, once, what the run failed of; nothing if it did not."""
+        error, self._error = self._error, None
+        if isinstance(error, StopAsyncIteration):
+            # As itself it would end the caller's loop without a word.
+            raise RuntimeError("the call raised StopAsyncIteration") from error  # noqa: TRY004
+        if error is not None:
+            raise error
+
+    def report(self) -> FanOutReport:
+        return self._account.report(seen=self._input.seen, now=self._now())
+
+    def statistics(self) -> FanOutStatistics:
+        return FanOutStatistics(
+            running=self._account.running, waiting=len(self._order), workers=self._workers, room=self._room
+        )
+
+    def _now(self) -> float:
+        """The clock, which stands still before the run and after it."""
+        return self._account.ended if self.over else trio.current_time()
+
+    # Flow
+
+    @property
+    def _room(self) -> int:
+        return self._window - self._input.seen + self._account.delivered
+
+    def _summon(self) -> None:
+        """Bring one more worker, if it would find an item that those on their way leave over."""
+        if self._input.supply(self._room) <= self._arriving:
+            return
+        if self._idle:
+            self._arriving += 1
+            self._idle.unpark()
+        elif self._workers < self._max_at_once:
+            self._arriving += 1
+            self._workers += 1
+            self._spawn(self._work)
+
+    def _may_pull(self, at_hand: int) -> bool:
+        return self._room > 0 and self._account.running + at_hand < self._max_at_once
+
+    def _stop_pulling(self) -> None:
+        self._input.stop()
+        self._dismiss_idle()
+
+    def _dismiss_idle(self) -> None:
+        self._arriving += len(self._idle)
+        self._idle.unpark_all()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+
+    # The tasks
+
+    def _spawn(self, async_fn: Callable[..., Awaitable[object]], *args: object) -> None:
+        self._tasks += 1
+        self._context.run(self._nursery.start_soon, async_fn, *args)
+
+    @contextlib.contextmanager
+    @trio.lowlevel.enable_ki_protection
+    def _task(self) -> Generator[trio.CancelScope, None, None]:
+        """The whole of one task: bounded by the deadline, its end noted."""
+        scope = trio.CancelScope(deadline=self._deadline_at)
+        try:
+            with scope:
+                yield scope
+            if scope.cancelled_caught and not self._cancelling:
+                message = f"the fan-out's deadline of {self._deadline:g} s passed"
+                self._fail(DeadlineExceeded(message, elapsed=self._now() - self._account.began))
+                self.cancel()
+        except BaseException as escaped:
+            self._fail(escaped)
+            raise
+        finally:
+            self._tasks -= 1
+            if not self._tasks:
+                self._end()
+
+    def _end(self) -> None:
+        self._account.ended = trio.current_time()
+        try:
+            self._input.close()
+        except Exception as error:
+            self._fail(error)
+        self._order.end()
+        self._caller.unpark_all()
+
+    async def _feed(self, items: AsyncInput[Item]) -> None:
+        with self._task():
+            try:
+                await items.feed(self._may_pull, self._summon)
+            except Exception as error:
+                self._fail(error)
+            finally:
+                self._dismiss_idle()
+
+    async def _work(self) -> None:
+        tally = AttemptTally()
+        current_tally.set(tally)
+        with self._task() as scope:
+            self._scopes.add(scope)
+            try:
+                await self._serve(tally)
+            finally:
+                self._scopes.discard(scope)
+                self._workers -= 1
+
+    async def _serve(self, tally: AttemptTally) -> None:
+        """Run items while there are any, park while there are none, return when none will come."""
+        turns = 0
+        while True:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            # While this one still counts as arriving, so that its own item is left to it.
+            self._summon()
+            self._summon()
+            self._arriving -= 1
+            while self._input.supply(self._room) > 0:
+                try:
+                    item = self._input.take()
+                except StopIteration:
+                    self._stop_pulling()
+                    break
+                except Exception as error:
+                    self._fail(error)
+                    self._stop_pulling()
+                    break
+                await self._run(item, tally)
+                turns += 1
+                if turns % YIELD_EVERY:
+                    await trio.lowlevel.checkpoint_if_cancelled()
+                else:
+                    await trio.lowlevel.checkpoint()
+            if not self._input.open:
+                return
+            self._input.resume()
+            await self._idle.park()
+
+    async def _run(self, item: Item, tally: AttemptTally) -> None:
+        """One item, from its call to its outcome. Raises only what is no item's outcome."""
+        index = self._account.started
+        self._account.started += 1
+        self._account.running += 1
+        tally.attempts = 0
+        value: Value | None = None
+        error: Exception | None = None
+        began = trio.current_time()
+        try:
+            awaitable = self._call(item)
+            if not _can_be_awaited(awaitable):
+                raise _NotAsync(f"call must be an async function; call(item) returned {awaitable!r}")
+            value = await (awaitable if self._item_deadline == math.inf else self._in_time(awaitable, tally))
+        except _NotAsync:
+            raise
+        except Exception as raised:
+            error = raised
+        except BaseExceptionGroup as group:
+            # Something went wrong while the call was being cancelled: that is its outcome. The
+            # cancellation is not lost, the next checkpoint raises it again.
+            rest = group.split(trio.Cancelled)[1]
+            if not isinstance(rest, Exception):
+                raise
+            error = rest
+        finally:
+            self._account.running -= 1
+            attempts = tally.attempts or 1
+            self._account.attempts += attempts
+            self._account.retried += attempts > 1
+        elapsed = trio.current_time() - began
+        if error is None:
+            self._account.done += 1
+        else:
+            self._account.failed += 1
+            # Without this frame in it, the traceback makes no cycle and does not hold the run.
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            self._judge(error)
+        if self._order.put(Outcome(index, item, value, error, attempts, elapsed)) and self._caller:
+            self._caller.unpark_all()
+
+    async def _in_time(self, awaitable: Awaitable[Value], tally: AttemptTally) -> Value:
+        with trio.CancelScope(deadline=trio.current_time() + self._item_deadline):
+            return await awaitable
+        raise DeadlineExceeded(
+            f"the item's deadline of {self._item_deadline:g} s passed",
+            attempts=tally.attempts or 1,
+            elapsed=self._item_deadline,
+        )
+
+    def _judge(self, error: Exception) -> None:
+        if self._on_error == "collect" or self._cancelling:
+            return
+        self._fail(error)
+        if self._on_error == "stop":
+            self._stop_pulling()
+        else:
+            self.cancel()
+
+
+class _NotAsync(TypeError):
+    """A bug in how the fan-out was called, so not an outcome."""
+
+
+def _can_be_awaited(answer: object) -> bool:
+    # The first test is the usual answer, and the cheap one.
+    return type(answer) is CoroutineType or inspect.isawaitable(answer)
