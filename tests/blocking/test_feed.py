@@ -173,6 +173,7 @@ def test_a_withdrawn_question_is_not_answered(lease: Lease) -> None:
     async def withdraw() -> None:
         await trio.testing.wait_all_tasks_blocked()
         scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
 
     with Feed(lease, ask) as feed:
         lease.call(withdraw)

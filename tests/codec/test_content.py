@@ -11,7 +11,6 @@ import tracemalloc
 import types
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import brotli
 import pytest

@@ -18,9 +18,7 @@ def test_target_in_parts():
     assert (REQUEST.path, REQUEST.query) == ("/a/b%20c", "x=1&y=?")
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("content-type", "application/json"), ("X-TWICE", "1"), ("x-none", None)]
-)
+@pytest.mark.parametrize(("name", "value"), [("content-type", "application/json"), ("X-TWICE", "1"), ("x-none", None)])
 def test_header_in_any_case(name, value):
     assert REQUEST.header(name) == value
 

@@ -85,6 +85,7 @@ class Connection:
         """Send a request and wait for the head of its answer. Raises a `Fault`."""
         self.exchanges += 1
         self.heard_back = self.reusable = False
+        self._events.clear()
         self._parser = ResponseParser(request.method, request.limits)
         body = request.body
         head = encode_head(request.method, request.target, request.headers, body.length)
@@ -159,8 +160,10 @@ class Connection:
         return True
 
     async def _read_head(self, request: WireRequest) -> Head:
-        while not self._events:
-            await self._read_events()
+        try:
+            while not self._events:
+                await self._read_events()
+        finally:
             if self.heard_back:
                 request.sent = "yes"
         event = self._events.popleft()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -25,15 +26,17 @@ import trio
 
 from .._codec.body import AsyncPieces
 from .._faults import ClosedFault
+from .._types import Timeouts
 from .httpx_common import Head, build_request, head_of, library_of
 from .httpx_pool import pool_size
 from .permits import Permit, Permits, PermitStatistics
+from .pieces import Announced
 
 if TYPE_CHECKING:
     import httpx
 
     from .._codec.body import Pieces, RequestBody
-    from .._types import Limits, Timeouts
+    from .._types import Limits
     from .httpx_common import Library
     from .protocol import PhaseScope, WireRequest
 
@@ -62,6 +65,8 @@ class HttpxThreadTransport:
         self._client = client
         self._owns = owns
         self._permits = Permits(pool_size(client, limits))
+        # The permits bound the threads.
+        self._threads = trio.CapacityLimiter(math.inf)
         self._closed = False
 
     def statistics(self) -> PermitStatistics:
@@ -73,7 +78,7 @@ class HttpxThreadTransport:
         if self._closed:
             raise ClosedFault
         phases.enter("pool", request.timeouts.pool)
-        exchange = _Exchange(await self._permits.acquire())
+        exchange = _Exchange(await self._permits.acquire(), self._threads)
         try:
             return await self._send(request, phases, exchange)
         except BaseException:
@@ -91,7 +96,7 @@ class HttpxThreadTransport:
         upload = None if request.body.content is not None else _upload_class(self._library)(request.body)
         timeouts = _clipped(request.timeouts, phases.ceiling - trio.current_time())
         built = build_request(self._client, self._library, request, timeouts, upload, {})
-        phases.enter("httpx", phases.ceiling)
+        phases.enter("httpx", math.inf)
         request.sent = "maybe"
         try:
             response = await exchange.step(lambda: exchange.open(self._client, built))
@@ -162,8 +167,9 @@ class _State(enum.Enum):
 class _Exchange:
     """The steps of one exchange, one at a time, and its end, which comes exactly once."""
 
-    def __init__(self, permit: Permit) -> None:
+    def __init__(self, permit: Permit, threads: trio.CapacityLimiter) -> None:
         self._permit = permit
+        self._threads = threads
         self._token = trio.lowlevel.current_trio_token()
         self._lock = threading.Lock()
         self._state = _State.RESTING
@@ -176,7 +182,84 @@ class _Exchange:
 
     async def step(self, work: Callable[[], T]) -> T:
         """Do `work` in a thread. Cancelled, it leaves the thread behind; `aclose` must follow."""
-        return await trio.to_thread.run_sync(
-            self._run, work, abandon_on_cancel=True, limiter=_thread_limiter()
-        )
-...
+        return await trio.to_thread.run_sync(self._run, work, abandon_on_cancel=True, limiter=self._threads)
+
+    async def aclose(self) -> None:
+        """End it from trio's side, whoever cancels; does not wait long."""
+        with self._lock:
+            running = self._state is _State.RUNNING
+            self._state = _State.LEFT if running else _State.CLOSED
+        if running:
+            return
+        if self._response is None or self._response.is_closed:
+            self._permit.release()
+            return
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_SECONDS):
+            await trio.to_thread.run_sync(self._clean_up, abandon_on_cancel=True, limiter=self._threads)
+
+    def _run(self, work: Callable[[], T]) -> T:
+        with self._lock:
+            if self._state is not _State.RESTING:
+                raise ClosedFault  # to nobody: trio left before the thread began
+            self._state = _State.RUNNING
+        try:
+            return work()
+        finally:
+            with self._lock:
+                left = self._state is _State.LEFT
+                if not left:
+                    self._state = _State.RESTING
+            if left:
+                self._clean_up()
+
+    def _clean_up(self) -> None:
+        """In a thread: close the answer, whatever comes of it, and give the permit back."""
+        try:
+            if self._response is not None:
+                with contextlib.suppress(Exception):
+                    self._response.close()
+        finally:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._permit.release)
+
+
+class _Upload:
+    """A streamed request body. Sent again (a digest challenge) only where it can be replayed."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+        self._opened: Pieces | None = self._open()
+        self.error: Exception | None = None
+        """What the caller's own iterator raised."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        pieces = self._opened or self._open()
+        self._opened = None
+        announced = Announced(self._body.length)
+        try:
+            for piece in pieces:
+                announced.count(piece)
+                yield piece
+            announced.end()
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            pieces.close()
+
+    def _open(self) -> Pieces:
+        pieces = self._body.pieces()
+        if isinstance(pieces, AsyncPieces):
+            raise TypeError("content must not be an async iterator: http_client is a blocking httpx.Client")
+        return pieces
+
+
+@functools.cache
+def _upload_class(library: Library) -> Callable[[RequestBody], Any]:
+    # httpx tells a blocking body from an async one by its own base class.
+    return type("Upload", (_Upload, library.SyncByteStream), {})
+
+
+def _clipped(timeouts: Timeouts, left: float) -> Timeouts:
+    """None of them longer than what is left of the call, in seconds."""
+    return Timeouts(*(max(min(seconds, left), _LEAST_TIMEOUT) for seconds in timeouts))

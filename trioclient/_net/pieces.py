@@ -20,7 +20,7 @@ from .._codec.body import AsyncPieces
 if TYPE_CHECKING:
     from .._codec.body import Pieces, RequestBody
 
-__all__ = ["PieceIterator", "aiter_pieces"]
+__all__ = ["Announced", "PieceIterator", "aiter_pieces"]
 
 _SLICE_BYTES: Final = 65_536
 _THREADS: Final = 40
@@ -38,49 +38,69 @@ def aiter_pieces(body: RequestBody) -> PieceIterator:
     return PieceIterator(pieces if isinstance(pieces, AsyncPieces) else _Threaded(pieces), body.length)
 
 
+class Announced:
+    """Holds a body to the length it announced; None is any."""
+
+    __slots__ = ("_given", "_length")
+
+    def __init__(self, length: int | None) -> None:
+        self._length = length
+        self._given = 0
+
+    def count(self, piece: bytes) -> None:
+        """One more piece. Raises ValueError where it is too much."""
+        self._given += len(piece)
+        if self._length is not None and self._given > self._length:
+            raise ValueError(f"content is longer than the {self._length} bytes it announced")
+
+    def end(self) -> None:
+        """That was all. Raises ValueError where it is too little."""
+        if self._length is not None and self._given < self._length:
+            raise ValueError(f"content gave {self._given} bytes but announced {self._length}")
+
+
 class _Source(Protocol):
     async def __anext__(self) -> bytes: ...
     async def aclose(self) -> None: ...
 
 
 class PieceIterator(AsyncIterator[bytes]):
-    """Gives bytes, none of them empty; counts them against the announced `length`.
+    """Gives bytes, none of them empty, and exactly the announced `length` of them.
 
     Not a generator: httpx leaves those half-way to the garbage collector.
     """
 
-    __slots__ = ("_given", "_length", "_source", "error")
+    __slots__ = ("_announced", "_source", "error")
 
     def __init__(self, source: _Source, length: int | None) -> None:
         self._source = source
-        self._length = length
-        self._given = 0
+        self._announced = Announced(length)
         self.error: BaseException | None = None
         """What broke it off: the caller's own, not to be taken for the network's."""
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._source.__anext__()
-            self._count(len(piece))
-        except StopAsyncIteration:
-            if self._length is not None and self._given < self._length:
-                self.error = ValueError(f"content gave {self._given} bytes but announced {self._length}")
-                raise self.error from None
-            raise
+            piece = await self._next_or_end()
         except BaseException as error:
             self.error = error
             raise
-        return piece
+        if piece:
+            return piece
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Close a generator that was not run to its end, whoever cancels; does not wait long."""
         with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_SECONDS):
             await self._source.aclose()
 
-    def _count(self, size: int) -> None:
-        self._given += size
-        if self._length is not None and self._given > self._length:
-            raise ValueError(f"content is longer than the {self._length} bytes it announced")
+    async def _next_or_end(self) -> bytes:
+        try:
+            piece = await self._source.__anext__()
+        except StopAsyncIteration:
+            self._announced.end()
+            return b""
+        self._announced.count(piece)
+        return piece
 
 
 class _Slices:

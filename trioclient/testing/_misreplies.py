@@ -58,16 +58,12 @@ def drip(of: Reply = _PLAIN, *, interval: float, head: bool = True) -> RawReply:
     """Send an answer byte by byte, `interval` seconds apart; with ``head=False``, its head in one piece."""
     checked_seconds(interval, "interval")
     wire = of.wire()
-    whole = 0 if head else wire.index(b"\r\n\r\n") + 4
+    start = 1 if head else wire.index(b"\r\n\r\n") + 4
     steps: list[Step] = [Pause(of.delay)] if of.delay else []
-    steps.append(Send(wire[:whole]))
-    for position in range(whole, len(wire)):
-        steps += (Send(wire[position : position + 1]), Pause(interval))
-    if isinstance(steps[-1], Pause):
-        del steps[-1]
-    return RawReply(
-        opening=tuple(steps[:-1]), ending=tuple(steps[-1:]), status=of.status, early=of.early, close=of.close
-    )
+    steps.append(Send(wire[:start]))
+    for position in range(start, len(wire)):
+        steps += (Pause(interval), Send(wire[position : position + 1]))
+    return RawReply(opening=tuple(steps[:-1]), ending=(steps[-1],), status=of.status, early=of.early, close=of.close)
 
 
 def raw(data: bytes, *, close: bool = True) -> RawReply:

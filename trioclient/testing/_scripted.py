@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, closing
 from typing import Literal, Union
 
 import trio
 
+from .._codec.body import AsyncPieces
 from .._faults import ClosedFault, ConnectFault, DisconnectFault, Fault, ProtocolFault
 from .._net.protocol import PhaseScope, WireRequest, WireResponse
 from .._types import RawHeaders, Sent, checked_seconds
@@ -223,6 +225,8 @@ async def _whole_body(request: WireRequest) -> bytes:
     if request.body.content is not None:
         return request.body.content
     pieces = request.body.pieces()
-    if isinstance(pieces, AsyncIterable):
-        return b"".join([piece async for piece in pieces])
-    return b"".join(pieces)
+    if isinstance(pieces, AsyncPieces):
+        async with aclosing(pieces):
+            return b"".join([piece async for piece in pieces])
+    with closing(pieces):
+        return b"".join(pieces)
