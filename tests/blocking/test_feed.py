@@ -24,7 +24,11 @@ def lease(request: pytest.FixtureRequest) -> Iterator[Lease]:
     give_share(portal)
     yield lease
     lease.release()
-    assert [thread for thread in threading.enumerate() if thread.name == "trioclient portal"] == []
+    assert portal_threads() == []
+
+
+def portal_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "trioclient portal"]
 
 
 class Interrupted(BaseException):
@@ -234,8 +238,9 @@ def test_a_feed_holds_the_portal_until_it_ends() -> None:
     assert not portal.alive
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_feed_on_a_portal_that_broke_down_says_so() -> None:
+def test_a_feed_on_a_portal_that_broke_down_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda crash: None)
+
     async def break_the_run(feeder: Feeder[int]) -> None:
         def fault() -> None:
             raise ValueError("a fault inside trio's own run")
@@ -247,4 +252,6 @@ def test_a_feed_on_a_portal_that_broke_down_says_so() -> None:
     with Feed(lease, break_the_run) as feed:
         with pytest.raises(RuntimeError, match="background t"):
             next(feed)
+    for thread in portal_threads():
+        thread.join()
     lease.release()

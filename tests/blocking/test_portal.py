@@ -302,8 +302,12 @@ def test_a_portal_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch, le
     assert lease.call(add, 1) == 1
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_portal_that_broke_down_fails_its_calls_and_is_replaced(lease: Lease) -> None:
+def test_a_portal_that_broke_down_fails_its_calls_and_is_replaced(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda crash: crashes.append(crash.exc_type))
+
     async def break_the_run() -> None:
         def fault() -> None:
             raise ValueError("a fault inside trio's own run")
@@ -315,5 +319,6 @@ def test_a_portal_that_broke_down_fails_its_calls_and_is_replaced(lease: Lease) 
         lease.call(break_the_run)
     for thread in portal_threads():
         thread.join()
+    assert crashes == [trio.TrioInternalError]
     assert lease.call(add, 1) == 1
     assert len(portal_threads()) == 1

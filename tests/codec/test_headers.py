@@ -60,26 +60,11 @@ def test_repr_shows_no_values() -> None:
     assert repr(HeaderBlock.of({"X-Key": "s3cret", "A": "1"})) == "HeaderBlock(X-Key, A)"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        " ",
-        "a b",
-        "a:",
-        "a\r\nb",
-        "a\n",
-        "a\x00",
-        "é",
-        "a\x7f",
-        "(a)",
-        "a,b",
-        "a/b",
-        "Content-Length",
-        "content-LENGTH",
-    ]
-    + ["Transfer-Encoding", "Upgrade"],
-)
+NO_TOKENS = ["", " ", "a b", "a:", "a\r\nb", "a\n", "a\x00", "é", "a\x7f", "(a)", "a,b", "a/b"]
+RESERVED = ["Content-Length", "content-LENGTH", "Transfer-Encoding", "Upgrade"]
+
+
+@pytest.mark.parametrize("name", [*NO_TOKENS, *RESERVED])
 @pytest.mark.parametrize("value", ["1", omit])
 def test_refused_names(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match="header") as caught:
@@ -105,8 +90,14 @@ def test_connection_takes_two_values(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "hint"),
-    [(None, "omit"), (1, r"str\(\.\.\.\)"), (1.5, r"str\(\.\.\.\)"), (True, r"str\(\.\.\.\)"), (b"s3cret", "decode")]
-    + [(["s3cret"], "not list")],
+    [
+        (None, "omit"),
+        (1, r"str\(\.\.\.\)"),
+        (True, r"str\(\.\.\.\)"),
+        (1.5, r"str\(\.\.\.\)"),
+        (b"s3cret", "decode"),
+        (["s3cret"], "not list"),
+    ],
 )
 def test_values_of_another_type(value: Any, hint: str) -> None:
     with pytest.raises(TypeError, match=f"'X-Key' must be a str.*{hint}") as caught:

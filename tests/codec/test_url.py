@@ -35,7 +35,7 @@ class Kind(enum.Enum):
         ("http://h:/", ("http", "h", 80, "/"), "h"),
         ("http://[::1]/", ("http", "::1", 80, "/"), "[::1]"),
         ("http://[0:0:0:0:0:0:0:1]:8080/", ("http", "::1", 8080, "/"), "[::1]:8080"),
-        ("http://[::FFFF:1.2.3.4]/", ("http", "::ffff:102:304", 80, "/"), "[::ffff:102:304]"),
+        ("http://[2001:DB8:0::1]/", ("http", "2001:db8::1", 80, "/"), "[2001:db8::1]"),
         ("http://127.0.0.1:5/", ("http", "127.0.0.1", 5, "/"), "127.0.0.1:5"),
         ("https://bücher.example/ü?x=ü y", ("https", "xn--bcher-kva.example", 443, "/%C3%BC?x=%C3%BC%20y"), None),
         ("http://my_host.local./", ("http", "my_host.local.", 80, "/"), "my_host.local."),
@@ -129,7 +129,7 @@ def test_the_base_ends_with_a_slash(base: str, url: str) -> None:
 
 
 def test_a_bad_base_is_named() -> None:
-    with pytest.raises(ValueError, match="^base_url must be an absolute"):
+    with pytest.raises(ValueError, match=r"^base_url must be an absolute"):
         BaseURL("example.com/v1")
 
 
@@ -195,16 +195,16 @@ def test_absolute_urls_are_taken_as_they_are(path: str, url: str) -> None:
     assert str(BASE.join(path)) == url
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["..", ".", "../x", "/../x", "a/..", "a/../b", "a/./b", "/.", "a/.", "..?x", "%2e", "%2E%2e/x", ".%2e", "a/%2E./b"]
-    + ["a%2f..%2fb", "..%2Fx", "a%5c..%5cb", "%2e%2e%2fx"]
-    + ["a\\b", "\\\\evil\\x", "a\r\nb", "a\nb", "a\0", "\tx", "a\x7f", "a?b\nc"]
-    + ["a#b", "#", "//evil.example/x", "//", "\ud800", "a?\ud800"]
-    + ["ftp://h/", "file:///etc/passwd", "https://", "https://user:pw@h/", "https://h/\n"],
-)
+DOT_SEGMENTS = ["..", ".", "../x", "/../x", "a/..", "a/../b", "a/./b", "/.", "a/.", "..?x"]
+ENCODED_DOT_SEGMENTS = ["%2e", "%2E%2e/x", ".%2e", "a/%2E./b", "a%2f..%2fb", "..%2Fx", "a%5c..%5cb", "%2e%2e%2fx"]
+UNSAFE = ["a\\b", "\\\\evil\\x", "a\r\nb", "a\nb", "a\0", "\tx", "a\x7f", "a?b\nc", "\ud800", "a?\ud800"]
+AMBIGUOUS = ["a#b", "#", "//evil.example/x", "//"]
+BAD_URLS = ["ftp://h/", "file:///etc/passwd", "https://", "https://user:pw@h/", "https://h/\n"]
+
+
+@pytest.mark.parametrize("path", [*DOT_SEGMENTS, *ENCODED_DOT_SEGMENTS, *UNSAFE, *AMBIGUOUS, *BAD_URLS])
 def test_refused_paths(path: str) -> None:
-    with pytest.raises(ValueError, match="^path "):
+    with pytest.raises(ValueError, match=r"^path "):
         BASE.join(path)
 
 
@@ -287,22 +287,14 @@ def test_redirects_from_ipv6() -> None:
     assert join_redirect(Target.of("http://[::1]:8080/a"), b"/b") == ("http", "::1", 8080, "/b")
 
 
-@pytest.mark.parametrize(
-    "location",
-    [
-        "ftp://h/",
-        "javascript:alert(1)",
-        "data:,x",
-        "file:///x",
-        "http://",
-        "http:///x",
-        "http://[",
-        "https://u:s3cret@h/",
-    ]
-    + ["http://h:x/", "/a\r\nb", "/a\0", "\\\\evil\\x", "/\\evil.example", "http://a b/"],
-)
+OTHER_SCHEMES = ["ftp://h/", "javascript:alert(1)", "data:,x", "file:///x"]
+BAD_LOCATIONS = ["http://", "http:///x", "http://[", "https://u:s3cret@h/", "http://h:x/", "http://a b/"]
+UNSAFE_LOCATIONS = ["/a\r\nb", "/a\0", "\\\\evil\\x", "/\\evil.example"]
+
+
+@pytest.mark.parametrize("location", [*OTHER_SCHEMES, *BAD_LOCATIONS, *UNSAFE_LOCATIONS])
 def test_refused_redirects(location: str) -> None:
-    with pytest.raises(ValueError, match="^the Location header ") as caught:
+    with pytest.raises(ValueError, match=r"^the Location header ") as caught:
         join_redirect(Target.of("https://h/a"), location.encode())
     assert "s3cret" not in str(caught.value)
 
@@ -363,13 +355,13 @@ def test_templates() -> None:
     ],
 )
 def test_refused_template_values(value: str) -> None:
-    with pytest.raises(ValueError, match="^path value 'id' "):
+    with pytest.raises(ValueError, match=r"^path value 'id' "):
         path_template("/a/{id}/b", id=value)
 
 
 @pytest.mark.parametrize("value", [None, b"x", ["a"], {}, object()])
 def test_template_values_of_another_type(value: object) -> None:
-    with pytest.raises(TypeError, match="^path value 'id' "):
+    with pytest.raises(TypeError, match=r"^path value 'id' "):
         path_template("/a/{id}", id=value)
 
 

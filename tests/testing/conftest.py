@@ -80,7 +80,7 @@ async def server() -> AsyncIterator[LoopbackServer]:
 
 @pytest.fixture
 def dial():
-    """``async with dial(server) as client``."""
+    """Opens a connection, for the length of an ``async with``."""
 
     @asynccontextmanager
     async def dial(server: LoopbackServer) -> AsyncIterator[RawClient]:

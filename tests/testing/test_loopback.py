@@ -249,6 +249,16 @@ async def test_idle_connections_closed(server, dial):
     assert server.connections[0].ended == "server"
 
 
+async def test_idle_means_that_the_answer_has_gone_out_whole(server, dial):
+    answer = reply(content=bytes(20_000_000))
+    server.route("GET", "/", answer)
+    async with dial(server) as client:
+        await client.get()
+        await client.read(10)
+        server.close_idle_connections()
+        assert len(await client.read_to_end()) == len(answer.wire()) - 10
+
+
 async def test_a_thousand_connections_at_once(server, dial, at_once):
     release = trio.Event()
 

@@ -29,12 +29,14 @@ from trioclient.testing._replies import Pause, Send
         ),
         pytest.param(
             reply(418, content="tea\u00fc"),
-            b"HTTP/1.1 418 I'm a Teapot\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\ntea\xc3\xbc",
+            b"HTTP/1.1 418 I'm a Teapot\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            b"Content-Length: 5\r\n\r\ntea\xc3\xbc",
             id="text",
         ),
         pytest.param(
             reply(content=b"\0", headers=[("X-A", "1"), ("X-A", "2")]),
-            b"HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\nContent-Type: application/octet-stream\r\nContent-Length: 1\r\n\r\n\0",
+            b"HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\nContent-Type: application/octet-stream\r\n"
+            b"Content-Length: 1\r\n\r\n\0",
             id="bytes and a header twice",
         ),
         pytest.param(reply(299), b"HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n", id="a status without a name"),

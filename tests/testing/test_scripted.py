@@ -245,14 +245,16 @@ async def test_function_that_fails_propagates_as_itself(autojump_clock):
 
 
 async def test_function_that_returns_something_else(autojump_clock):
-    with pytest.raises(TypeError, match="scripted for POST https://api.test/v1/items.limit=2 returned 200, no reply"):
+    with pytest.raises(
+        TypeError, match=r"scripted for POST https://api\.test/v1/items\?limit=2 returned 200, no reply"
+    ):
         await exchange(ScriptedTransport(lambda seen: 200), wire_request())
 
 
 async def test_out_of_script(autojump_clock):
     transport = ScriptedTransport(reply())
     await exchange(transport, wire_request())
-    with pytest.raises(ScriptExhausted, match="request 2, GET https://api.test/x, finds the script of 1 entries"):
+    with pytest.raises(ScriptExhausted, match=r"request 2, GET https://api\.test/x, finds the script of 1 entries"):
         await exchange(transport, wire_request("GET", "https://api.test/x"))
     assert len(transport.requests) == 2
     assert issubclass(ScriptExhausted, AssertionError)

@@ -291,6 +291,8 @@ def json_body(
         raise TypeError(
             f"body must be values to be sent as JSON, not {_kind(cast('object', body))}: give bytes as content="
         )
+    if extra_json is not None and not isinstance(extra_json, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+        raise TypeError(f"extra_json must be a mapping, not {_kind(extra_json)}")
     if not extra_json:
         return NO_BODY if body is None else RequestBody(encode_json(body, "body", default), _JSON)
     fields = {} if body is None else _as_fields(encode_json(body, "body", default), "body")

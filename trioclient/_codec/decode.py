@@ -23,19 +23,18 @@ What the caller's own code raises (a default factory, a validator with a bug) pa
 
 from __future__ import annotations
 
+import codecs
 import functools
-import re
-from collections.abc import Callable
 from types import NoneType
-from typing import Final, NoReturn, Protocol, get_args
+from typing import Protocol, get_args
 
 import msgspec
-from msgspec import inspect
 
 from .._faults import Fault, LimitFault
 from .json_depth import check_depth
-from .lenient_types import LenientDecoder
+from .json_reader import JSONReader, TypedReader, path_in
 from .media_type import UNDECLARED, UTF8_JSON, MediaType, media_type
+from .not_json import why_not_json
 from .pydantic_models import ModelReader, mentions_model
 
 __all__ = ["AnswerDecoder", "AnswerFault", "answer_decoder"]
@@ -78,6 +77,17 @@ def _new_decoder(cast_to: object, strict: bool) -> AnswerDecoder:
     return _StrictJSON(reader, _name(cast_to)) if strict else _LooseJSON(reader, _name(cast_to))
 
 
+def _reader(cast_to: object) -> JSONReader:
+    try:
+        return ModelReader(cast_to) if mentions_model(cast_to) else TypedReader(cast_to)
+    except TypeError as error:
+        raise TypeError(f"cast_to={_name(cast_to)} cannot be decoded to: {error}") from error
+
+
+def _name(cast_to: object) -> str:
+    return cast_to.__name__ if isinstance(cast_to, type) and not get_args(cast_to) else repr(cast_to)
+
+
 _cached_decoder = functools.lru_cache(maxsize=1024)(_new_decoder)
 
 
@@ -116,15 +126,75 @@ def _text(content: bytes, charset: str) -> str:
 # JSON
 
 
-class _Reader(Protocol):
-    """Makes values of one type out of UTF-8 JSON text."""
+class _StrictJSON:
+    """Takes only JSON that fits."""
 
-    decode: Callable[[bytes], object]
-    """Raises msgspec's errors for text that is not JSON, and its own for what does not fit the type."""
+    def __init__(self, reader: JSONReader, name: str) -> None:
+        self._decode = reader.decode
+        self._reader = reader
+        self._name = name
+        self._accepts_none = reader.accepts_none()
 
-    def accepts_none(self) -> bool: ...
-    def mismatch(self, error: Exception) -> tuple[str, str | None] | None:
-        """If `error`, from `decode`, says that the value does not fit: the sentence and the path."""
-        ...
+    def decode(self, content: bytes, content_type: str | None, *, max_depth: int) -> object:
+        if not content:
+            return self._nothing()
+        media = media_type(content_type)
+        if media is not UTF8_JSON and media is not UNDECLARED:
+            if not media.json:
+                return self._no_json(
+                    AnswerFault(f"expected JSON, found the media type {content_type!r:.100}"), content, media
+                )
+            content = _text(content, media.charset).encode()
+        content = content.removeprefix(codecs.BOM_UTF8)
+        check_depth(content, max_depth)
+        try:
+            return self._decode(content)
+        except (ValueError, TypeError, RecursionError) as error:
+            failure = error
+        # Outside the handler, so that what is raised holds no error with the whole body in it.
+        mismatch = self._reader.mismatch(failure)
+        if mismatch is not None:
+            fault = AnswerFault(f"the answer does not fit {self._name}: {mismatch.sentence}", mismatch.path)
+            fault.__cause__ = failure
+            try:
+                return self._misfit(fault, content)
+            except (ValueError, RecursionError) as error:
+                failure = error
+        return self._unreadable(failure, content, media, max_depth)
 
-    def lenient(self, content: bytes) -> object: ...
+    def _unreadable(self, failure: Exception, content: bytes, media: MediaType, max_depth: int) -> object:
+        match failure:
+            case RecursionError():
+                raise LimitFault("max_json_depth", max_depth)
+            case msgspec.ValidationError():  # even with no type asked for: a number too large
+                raise AnswerFault(f"the answer cannot be read: {failure}", path_in(failure))
+            case msgspec.DecodeError() | UnicodeDecodeError() if content.strip():
+                return self._no_json(
+                    AnswerFault(f"expected JSON, found {why_not_json(content, failure)}"), content, media
+                )
+            case msgspec.DecodeError():
+                return self._nothing()
+            case _:
+                raise failure  # by the caller's own code
+
+    def _nothing(self) -> None:
+        if not self._accepts_none:
+            raise AnswerFault(f"expected {self._name}, found an empty body")
+
+    def _misfit(self, fault: AnswerFault, content: bytes) -> object:
+        raise fault
+
+    def _no_json(self, fault: AnswerFault, content: bytes, media: MediaType) -> object:
+        raise fault
+
+
+class _LooseJSON(_StrictJSON):
+    """Makes do with what is not as it should be."""
+
+    def _misfit(self, fault: AnswerFault, content: bytes) -> object:
+        return self._reader.lenient(content)
+
+    def _no_json(self, fault: AnswerFault, content: bytes, media: MediaType) -> object:
+        if media.json:
+            raise fault
+        return content.decode(media.charset, "replace")

@@ -28,7 +28,7 @@ def encode_json(body: object, argument: str, default: Convert | None = None) -> 
     Raises TypeError or ValueError naming the place, which begins with `argument`. What the
     caller's own code raises (`default`, a model's serializers) passes through.
     """
-    convert, encoder = (_known, _ENCODER) if default is None else _asking(default)
+    convert, encoder = (_convert, _ENCODER) if default is None else _asking(default)
     try:
         return _encoded(body, argument, convert, encoder)
     except _CallersError as carried:
@@ -70,10 +70,13 @@ class _Omitted(TypeError):
     """An `omit` or `NOT_GIVEN` was met."""
 
 
+_UNKNOWN: Final = object()
+
+
 def _known(value: Any) -> object:
-    """What msgspec does not encode by itself and is common enough not to need a `default`."""
+    """Convert what msgspec does not encode and is common enough not to need a `default`."""
     if isinstance(value, (Omit, NotGiven)):
-        raise _Omitted
+        raise _Omitted(f"{value!r} can only stand as a value of a mapping")
     if isinstance(value, Mapping):
         return dict(cast("Mapping[object, object]", value))
     for plain in (str, int, float):
@@ -81,20 +84,23 @@ def _known(value: Any) -> object:
             return plain(value)
     if hasattr(cast("type[object]", type(value)), "model_dump"):
         return _callers(lambda: value.model_dump(mode="json", by_alias=True, exclude_unset=True))
-    raise TypeError
+    return _UNKNOWN
 
 
-_ENCODER: Final = msgspec.json.Encoder(enc_hook=_known)
+def _convert(value: object) -> object:
+    known = _known(value)
+    if known is _UNKNOWN:
+        raise TypeError
+    return known
+
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_convert)
 
 
 def _asking(default: Convert) -> tuple[Convert, msgspec.json.Encoder]:
     def convert(value: object) -> object:
-        try:
-            return _known(value)
-        except _Omitted:
-            raise
-        except TypeError:
-            return _callers(lambda: default(value))
+        known = _known(value)
+        return _callers(lambda: default(value)) if known is _UNKNOWN else known
 
     return convert, msgspec.json.Encoder(enc_hook=convert)
 

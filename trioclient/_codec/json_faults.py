@@ -110,13 +110,19 @@ def _children(value: object, convert: Callable[[object], object]) -> Iterator[_C
     names = _field_names(type(value))
     if names is not None:
         return _fields(value, names)
+    if _is_encodable(value):
+        return None
+    return iter([("", _converted(value, convert))])
+
+
+def _is_encodable(value: object) -> bool:
     try:
         _ENCODER.encode(value)
     except UnicodeEncodeError:
         raise _Unsayable(ValueError, "holds a lone surrogate, which has no UTF-8 form") from None
     except TypeError:
-        return iter([("", _converted(value, convert))])
-    return None
+        return False
+    return True
 
 
 def _converted(value: object, convert: Callable[[object], object]) -> object:

@@ -26,10 +26,8 @@ UTF8_JSON: Final = MediaType(json=True, charset="utf-8")
 UNDECLARED: Final = MediaType(json=False, charset="utf-8")
 """For an answer without the header."""
 
-# Python codecs that are no charsets, and slow, lossy or noisy on bytes a stranger sent.
-_NOT_CHARSETS: Final = frozenset(
-    {"idna", "punycode", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "unicode_escape", "undefined"}
-)
+# Python's text codecs that are no charsets: slow or noisy on what a stranger sends.
+_NOT_CHARSETS: Final = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape"})
 
 
 @functools.lru_cache(maxsize=256)
@@ -56,7 +54,7 @@ def _charset(parameters: str) -> str:
 def _codec_name(charset: str) -> str:
     try:
         name = codecs.lookup(charset).name
-        b"".decode(name)  # refuses what is no text encoding, such as "hex"
+        bytes(4).decode(name)  # refuses what is no text encoding, such as "hex"
     except (LookupError, ValueError):
         return "utf-8"
     return "utf-8" if name in _NOT_CHARSETS else name

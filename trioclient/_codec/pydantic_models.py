@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, 
 
 import msgspec
 
+from .json_reader import Mismatch
 from .lenient import Convert, Field, Opened, Plan, build, keep, open_items, open_mapping, open_record, open_tagged
 
 __all__ = ["ModelReader", "mentions_model"]
@@ -40,7 +41,7 @@ def mentions_model(cast_to: object) -> bool:
 
 
 class ModelReader:
-    """Decodes JSON text to a type that mentions pydantic models."""
+    """A `JSONReader` for types that mention pydantic models. Raises TypeError where pydantic cannot build one."""
 
     def __init__(self, cast_to: object) -> None:
         pydantic: Any = sys.modules["pydantic"]
@@ -53,7 +54,6 @@ class ModelReader:
         self._plan: Plan | None = None
 
     def accepts_none(self) -> bool:
-        """Whether None is a value of the type."""
         try:
             self._adapter.validate_python(None)
         except self._error:
@@ -61,7 +61,6 @@ class ModelReader:
         return True
 
     def decode(self, content: bytes) -> object:
-        """Raises msgspec's errors for text that is not JSON, pydantic's for what does not fit."""
         _SYNTAX.decode(content)  # pydantic would take NaN and infinity
         try:
             return self._adapter.validate_json(content)
@@ -70,16 +69,14 @@ class ModelReader:
                 _PLAIN.decode(content)  # bad strings: raises
             raise
 
-    def mismatch(self, error: Exception) -> tuple[str, str | None] | None:
-        """What is wrong and where, if `error` says that the value does not fit the type."""
+    def mismatch(self, error: Exception) -> Mismatch | None:
         if not isinstance(error, self._error):
             return None
         problem = _first_problem(error)
         path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem["loc"])
-        return f"{problem['msg']} - at `${path}`", f"${path}"
+        return Mismatch(f"{problem['msg']} - at `${path}`", f"${path}")
 
     def lenient(self, content: bytes) -> object:
-        """Whatever the text holds, as near to the type as it comes."""
         if self._plan is None:
             self._plan = _Compiler().plan(self._cast_to)
         return build(self._plan, _PLAIN.decode(content), {})

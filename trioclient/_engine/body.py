@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._codec.content import decoder_for
-from .._codec.headers import find
+from .._codec.headers import find_all
 from .._faults import LimitFault
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ async def read_start(response: WireResponse, wire: WireRequest, phases: PhaseSco
 async def _collect(
     pieces: list[bytes], response: WireResponse, wire: WireRequest, phases: PhaseScope, max_decoded: int
 ) -> None:
-    decoder = decoder_for(find(response.headers, b"content-encoding"), max_decoded)
+    codings = find_all(response.headers, b"content-encoding")
+    decoder = decoder_for(b", ".join(codings), max_decoded) if codings else None
     max_body = wire.limits.max_body_bytes
     received = progress = 0
     while data := await response.receive():

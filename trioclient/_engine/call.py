@@ -27,6 +27,9 @@ __all__ = ["Answer", "CallTrace", "PreparedCall"]
 
 ErrorT = TypeVar("ErrorT", bound=APIError)
 
+# fromtimestamp() refuses far dates on some systems.
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PreparedCall:
@@ -100,6 +103,6 @@ class CallTrace:
             attempts=self.attempts,
             elapsed=now - self.started,
             sent=self.sent,
-            retry_at=None if retry_at is None else datetime.datetime.fromtimestamp(retry_at, datetime.timezone.utc),
+            retry_at=None if retry_at is None else _EPOCH + datetime.timedelta(seconds=retry_at),
             **fields,
         )

@@ -205,12 +205,16 @@ class _Exchange:
         try:
             return work()
         finally:
-            with self._lock:
-                left = self._state is _State.LEFT
-                if not left:
-                    self._state = _State.RESTING
-            if left:
+            if not self._rest():
                 self._clean_up()
+
+    def _rest(self) -> bool:
+        """After a step; False where trio has left."""
+        with self._lock:
+            if self._state is _State.LEFT:
+                return False
+            self._state = _State.RESTING
+            return True
 
     def _clean_up(self) -> None:
         """In a thread: close the answer, whatever comes of it, and give the permit back."""

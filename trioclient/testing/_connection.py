@@ -64,13 +64,18 @@ class Connection:
         self._stream: Stream = socket_stream
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
         self._ahead = 0
-        self.idle = True
-        """Between requests: nothing of the next one has arrived."""
+        # Between requests: nothing of the next one has arrived.
+        self._idle = True
+        # The end of an answer is being sent: to the client this may be idle already.
+        self._ending = False
+        self._closing = False
 
     def close_if_idle(self) -> None:
-        """Close at once, and without a goodbye, unless a request is being served."""
-        if self.idle:
+        """Close without a goodbye unless a request is in flight."""
+        if self._idle:
             self._socket_stream.socket.close()
+        elif self._ending:
+            self._closing = True
 
     async def run(self) -> None:
         """Serve until the end; raises nothing but `trio.Cancelled`."""
@@ -148,9 +153,10 @@ class Connection:
                 self._ledger.request_finished(request, None)
         if early:
             request.body = await self._receive_body()
-        keeps = self._parser.their_state is not h11.MUST_CLOSE and not raw.close
+        if raw.close or self._closing or self._parser.their_state is h11.MUST_CLOSE:
+            return False
         self._next_cycle()
-        return keeps
+        return True
 
     async def _raw_answer(self, entry: Answer | Replier, request: RecordedRequest) -> RawReply:
         try:
@@ -179,8 +185,8 @@ class Connection:
         except trio.BrokenResourceError:
             data = b""
         if not data:
-            raise _Ended("client" if self.idle else "broken")
-        self.idle = False
+            raise _Ended("client" if self._idle else "broken")
+        self._idle = False
         self._parser.receive_data(bytes(data))
         return len(data)
 
@@ -188,7 +194,8 @@ class Connection:
         left_over, _ = self._parser.trailing_data
         self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD)
         self._ahead = 0
-        self.idle = not left_over
+        self._idle = not left_over
+        self._ending = False
         if left_over:
             self._parser.receive_data(left_over)
 
@@ -199,6 +206,7 @@ class Connection:
             await self._perform(step)
         if request is not None:
             self._ledger.request_finished(request, raw.status)
+        self._ending = True
         try:
             for step in raw.ending:
                 await self._perform(step)

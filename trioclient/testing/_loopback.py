@@ -78,5 +78,5 @@ class LoopbackServer(Server):
         await self._ledger.wait(self._closed_reached(n))
 
     def close_idle_connections(self) -> None:
-        """Close, as a server tired of waiting does, every connection on which no request is being served."""
+        """Close, as a server tired of waiting does, every connection on which no request is in flight."""
         self._close_idle()

@@ -62,7 +62,7 @@ class BlockingLoopbackServer(Server):
         self._wait(self._closed_reached(n), timeout)
 
     def close_idle_connections(self) -> None:
-        """Close, as a server tired of waiting does, every connection on which no request is being served."""
+        """Close, as a server tired of waiting does, every connection on which no request is in flight."""
         trio.from_thread.run_sync(self._close_idle, trio_token=self._token)
 
     def _run(self, started: Future[trio.lowlevel.TrioToken]) -> None:

@@ -1,0 +1,1278 @@
+"""`fan_out`: what is pulled, run and delivered when, and how a run ends.
+
+Time is virtual and asserted exactly. The last part runs random fan-outs against the rules.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import itertools
+import math
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trioclient._client.fan_out import FanOut, fan_out
+from trioclient._client.fan_out_report import FanOutReport, Outcome
+from trioclient._engine.tally import current_tally
+from trioclient._errors import DeadlineExceeded
+
+BOTH_ORDERS = pytest.mark.parametrize("ordered", [False, True], ids=["as finished", "in order"])
+BOTH_INPUTS = pytest.mark.parametrize("source", ["sync", "async"])
+
+
+class Broken(Exception):
+    pass
+
+
+async def nap(seconds: float) -> float:
+    await trio.sleep(seconds)
+    return seconds
+
+
+async def nap_or_break(seconds: float) -> float:
+    """Sleeps; breaks at the end if told a negative number."""
+    await trio.sleep(abs(seconds))
+    if seconds < 0:
+        raise Broken(seconds)
+    return seconds
+
+
+async def echo(item: Any) -> Any:
+    return item
+
+
+async def each(items: Any) -> AsyncIterator[Any]:
+    for item in items:
+        yield item
+
+
+def made(source: str, items: Any) -> Any:
+    return each(items) if source == "async" else iter(items)
+
+
+def adds_up(report: FanOutReport) -> bool:
+    return report.running == 0 and report.done + report.failed + report.cancelled + report.not_started == report.seen
+
+
+async def taken(run: FanOut[Any, Any]) -> list[Outcome[Any, Any]]:
+    return [outcome async for outcome in run]
+
+
+@asynccontextmanager
+async def no_task_left() -> AsyncIterator[None]:
+    before = trio.lowlevel.current_statistics().tasks_living
+    try:
+        yield
+    finally:
+        assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+@pytest.fixture(autouse=True)
+async def _nothing_leaks() -> AsyncIterator[None]:
+    async with no_task_left():
+        yield
+
+
+class Gauge:
+    """A call that counts how many of it run at once."""
+
+    def __init__(self, call: Callable[[Any], Awaitable[Any]] = nap) -> None:
+        self.call = call
+        self.now = self.peak = self.begun = 0
+
+    async def __call__(self, item: Any) -> Any:
+        self.begun += 1
+        self.now += 1
+        self.peak = max(self.peak, self.now)
+        try:
+            return await self.call(item)
+        finally:
+            self.now -= 1
+
+
+# What is delivered, and when
+
+
+@pytest.mark.parametrize(
+    ("ordered", "expected"),
+    [
+        (False, [(1.0, 1), (3.0, 0), (3.0, 2), (4.0, 3)]),
+        (True, [(3.0, 0), (3.0, 1), (3.0, 2), (4.0, 3)]),
+    ],
+    ids=["as finished", "in order"],
+)
+@BOTH_INPUTS
+async def test_instants_of_delivery(
+    autojump_clock: trio.testing.MockClock, ordered: bool, expected: list[tuple[float, int]], source: str
+) -> None:
+    seen = []
+    async with fan_out(nap, made(source, [3, 1, 2, 1]), max_at_once=2, ordered=ordered) as run:
+        async for outcome in run:
+            seen.append((trio.current_time(), outcome.index))
+    assert sorted(seen) == expected
+    if ordered:
+        assert seen == expected
+    assert adds_up(run.report)
+    assert run.report.done == run.report.delivered == 4
+    assert run.report.elapsed == 4.0
+
+
+async def test_an_outcome_tells_what_came_of_its_item(autojump_clock: trio.testing.MockClock) -> None:
+    async with fan_out(nap_or_break, [2, -3], max_at_once=2, ordered=True) as run:
+        good, bad = await taken(run)
+    assert (good.index, good.item, good.value, good.error, good.attempts, good.elapsed) == (0, 2, 2, None, 1, 2.0)
+    assert good.ok
+    assert good.unwrap() == 2
+    assert (bad.index, bad.item, bad.value, bad.attempts, bad.elapsed) == (1, -3, None, 1, 3.0)
+    assert not bad.ok
+    with pytest.raises(Broken) as caught:
+        bad.unwrap()
+    assert caught.value is bad.error
+
+
+async def test_a_value_of_none_is_a_value() -> None:
+    async with fan_out(echo, [None], max_at_once=1) as run:
+        (outcome,) = await taken(run)
+    assert outcome.ok
+    assert outcome.unwrap() is None
+
+
+async def test_an_outcome_cannot_be_changed() -> None:
+    outcome = Outcome(0, "item", "value", None, 1, 0.5)
+    with pytest.raises(AttributeError):
+        outcome.index = 1  # type: ignore[misc]
+    assert outcome == Outcome(0, "item", "value", None, 1, 0.5)
+
+
+async def test_attempts_come_from_the_tally_and_are_1_without_an_engine() -> None:
+    async def call(attempts: int) -> None:
+        tally = current_tally.get()
+        assert tally is not None
+        tally.attempts += attempts
+
+    async with fan_out(call, [0, 3, 1], max_at_once=1) as run:
+        outcomes = await taken(run)
+    assert [outcome.attempts for outcome in outcomes] == [1, 3, 1]
+    assert (run.report.attempts, run.report.retried) == (5, 1)
+    assert current_tally.get() is None
+
+
+async def test_attempts_of_failed_and_of_cancelled_items_count() -> None:
+    async def call(item: str) -> None:
+        tally = current_tally.get()
+        assert tally is not None
+        tally.attempts += 2
+        if item == "waits":
+            await trio.sleep_forever()
+        raise Broken
+
+    async with fan_out(call, ["waits", "fails"], max_at_once=2) as run:
+        assert (await anext(run)).attempts == 2
+    assert (run.report.attempts, run.report.retried) == (4, 2)
+
+
+async def test_attempts_of_tasks_that_a_call_starts_count() -> None:
+    async def attempt() -> None:
+        tally = current_tally.get()
+        assert tally is not None
+        tally.attempts += 1
+
+    async def call(_: int) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(attempt)
+            nursery.start_soon(attempt)
+
+    async with fan_out(call, [0], max_at_once=1) as run:
+        assert (await anext(run)).attempts == 2
+
+
+@BOTH_INPUTS
+async def test_no_items(source: str) -> None:
+    async with fan_out(echo, made(source, []), max_at_once=3) as run:
+        assert await taken(run) == []
+    assert run.report == FanOutReport(
+        seen=0,
+        done=0,
+        failed=0,
+        cancelled=0,
+        not_started=0,
+        running=0,
+        delivered=0,
+        attempts=0,
+        retried=0,
+        elapsed=run.report.elapsed,
+    )
+
+
+async def test_the_report_may_be_read_at_any_time(autojump_clock: trio.testing.MockClock) -> None:
+    run = fan_out(nap, [1, 2, 3], max_at_once=2)
+    assert (run.report.seen, run.report.elapsed) == (0, 0.0)
+    async with run:
+        await anext(run)
+        await trio.sleep(0.5)
+        report = run.report
+        assert (report.seen, report.done, report.running, report.delivered, report.elapsed) == (3, 1, 2, 1, 1.5)
+        assert run.statistics().running == 2
+        assert run.statistics().waiting == 0
+        await trio.sleep(10)
+        assert (run.report.done, run.report.elapsed) == (3, 4.0)
+        assert run.statistics().waiting == 2
+    await trio.sleep(10)
+    assert run.report.elapsed == 4.0
+    assert adds_up(run.report)
+
+
+async def test_a_fan_out_in_a_fan_out() -> None:
+    async def inner(n: int) -> int:
+        async with fan_out(echo, range(n), max_at_once=2) as run:
+            return sum([outcome.unwrap() async for outcome in run])
+
+    async with fan_out(inner, [2, 3, 4], max_at_once=2, ordered=True) as run:
+        assert [outcome.unwrap() for outcome in await taken(run)] == [1, 3, 6]
+
+
+# What is pulled and started, and when
+
+
+@BOTH_INPUTS
+@BOTH_ORDERS
+async def test_as_many_run_at_once_as_allowed_and_no_more(
+    autojump_clock: trio.testing.MockClock, source: str, ordered: bool
+) -> None:
+    gauge = Gauge()
+    async with fan_out(gauge, made(source, [1] * 3000), max_at_once=1000, ordered=ordered) as run:
+        assert len(await taken(run)) == 3000
+    assert gauge.peak == 1000
+    assert run.report.elapsed == 3.0
+
+
+@BOTH_INPUTS
+async def test_few_items_start_few_tasks(autojump_clock: trio.testing.MockClock, source: str) -> None:
+    before = trio.lowlevel.current_statistics().tasks_living
+    async with fan_out(nap, made(source, [1, 1, 1]), max_at_once=1000) as run:
+        await trio.sleep(0.5)
+        assert trio.lowlevel.current_statistics().tasks_living - before == 3
+        assert run.statistics().workers == 3
+        await taken(run)
+
+
+@pytest.mark.parametrize(("max_at_once", "run_ahead", "window"), [(1, 0, 1), (2, 0, 2), (2, 3, 5), (4, None, 8)])
+@BOTH_INPUTS
+@BOTH_ORDERS
+async def test_the_window_bounds_what_is_pulled_and_not_taken(
+    autojump_clock: trio.testing.MockClock,
+    max_at_once: int,
+    run_ahead: int | None,
+    window: int,
+    source: str,
+    ordered: bool,
+) -> None:
+    run = fan_out(
+        nap, made(source, itertools.repeat(1)), max_at_once=max_at_once, run_ahead=run_ahead, ordered=ordered
+    )
+    async with run:
+        await trio.sleep(100)
+        assert (run.report.seen, run.report.done, run.statistics().room) == (window, window, 0)
+        await anext(run)
+        await trio.sleep(100)
+        assert (run.report.seen, run.report.done, run.statistics().waiting) == (window + 1, window + 1, window)
+
+
+async def test_in_order_nothing_starts_beyond_the_window_of_a_slow_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with fan_out(nap, itertools.chain([100], itertools.repeat(1)), max_at_once=3, ordered=True) as run:
+        await trio.sleep(50)
+        assert (run.report.seen, run.report.done, run.report.running) == (6, 5, 1)
+        assert [(await anext(run)).index for _ in range(6)] == list(range(6))
+        assert trio.current_time() == 100.0
+
+
+@BOTH_INPUTS
+async def test_an_item_is_pulled_only_when_a_worker_is_free(
+    autojump_clock: trio.testing.MockClock, source: str
+) -> None:
+    async with fan_out(nap, made(source, [1] * 10), max_at_once=2, run_ahead=100) as run:
+        for second in range(5):
+            await trio.sleep(0.5)
+            assert run.report.seen == 2 * second + 2
+            await trio.sleep(0.5)
+
+
+async def test_a_slow_caller_does_not_idle_the_workers_while_there_is_room(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with fan_out(nap, [2] * 8, max_at_once=2, run_ahead=2) as run:
+        async for _ in run:
+            await trio.sleep(1)
+    # Two at a time take 8 s, and the last outcome is looked at for another.
+    assert trio.current_time() == 10.0
+    assert run.report.elapsed == 8.0
+
+
+async def test_trivial_calls_let_other_tasks_run() -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        async with fan_out(echo, range(20_000), max_at_once=2, run_ahead=20_000) as run:
+            async for _ in run:
+                pass
+        nursery.cancel_scope.cancel()
+    assert turns > 100
+
+
+@BOTH_INPUTS
+async def test_a_trivial_endless_run_can_be_cancelled(source: str) -> None:
+    with trio.CancelScope() as scope:
+        async with fan_out(echo, made(source, itertools.count()), max_at_once=10) as run:
+            async for outcome in run:
+                if outcome.index == 1000:
+                    scope.cancel()
+    assert scope.cancelled_caught
+    assert run.report.delivered == 1001
+    assert adds_up(run.report)
+
+
+async def test_an_item_is_not_pulled_once_the_run_is_cancelled() -> None:
+    with trio.CancelScope() as scope:
+
+        async def call(_: int) -> None:
+            scope.cancel()
+
+        async with fan_out(call, itertools.count(), max_at_once=5) as run:
+            await trio.sleep_forever()
+    assert (run.report.seen, run.report.done) == (1, 1)
+
+
+async def test_calls_see_the_context_of_the_caller(autojump_clock: trio.testing.MockClock) -> None:
+    who = contextvars.ContextVar("who", default="nobody")
+
+    async def call(_: int) -> str:
+        seen = who.get()
+        who.set("a call")
+        await trio.sleep(1)
+        return seen
+
+    who.set("the caller")
+    async with fan_out(call, range(5), max_at_once=5) as run:
+        who.set("later")
+        assert {outcome.unwrap() async for outcome in run} == {"the caller"}
+    assert who.get() == "later"
+
+
+# The input
+
+
+@BOTH_INPUTS
+@BOTH_ORDERS
+async def test_an_error_of_the_input_is_raised_after_what_was_under_way(
+    autojump_clock: trio.testing.MockClock, source: str, ordered: bool
+) -> None:
+    def breaking() -> Iterator[float]:
+        yield 2
+        yield 1
+        raise Broken("input")
+
+    outcomes = []
+    async with fan_out(nap, made(source, breaking()), max_at_once=3, ordered=ordered) as run:
+        with pytest.raises(Broken, match="input"):
+            async for outcome in run:
+                outcomes.append(outcome)
+        with pytest.raises(StopAsyncIteration):
+            await anext(run)
+    assert sorted(outcome.item for outcome in outcomes) == [1, 2]
+    assert (run.report.seen, run.report.done, run.report.elapsed) == (2, 2, 2.0)
+
+
+async def test_a_sync_generator_is_closed() -> None:
+    closed = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from itertools.count()
+        finally:
+            closed.append(True)
+
+    async with fan_out(echo, items(), max_at_once=2) as run:
+        async for _ in run:
+            break
+    assert closed == [True]
+
+
+async def test_an_async_generator_is_closed_in_peace_after_a_break(autojump_clock: trio.testing.MockClock) -> None:
+    steps = []
+
+    async def items() -> AsyncIterator[int]:
+        try:
+            for number in itertools.count():
+                yield number
+        finally:
+            await trio.sleep(1)
+            steps.append("closed")
+
+    async with fan_out(echo, items(), max_at_once=2) as run:
+        async for _ in run:
+            await trio.testing.wait_all_tasks_blocked()
+            break
+    assert steps == ["closed"]
+    assert trio.current_time() == 1.0
+
+
+async def test_an_async_input_that_waits_is_cancelled() -> None:
+    steps = []
+
+    async def items() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await trio.sleep_forever()
+        finally:
+            steps.append("closed")
+
+    async with fan_out(echo, items(), max_at_once=2) as run:
+        async for _ in run:
+            await trio.testing.wait_all_tasks_blocked()
+            break
+    assert steps == ["closed"]
+    assert adds_up(run.report)
+
+
+async def test_an_async_generator_may_hold_a_nursery_open(autojump_clock: trio.testing.MockClock) -> None:
+    async def items() -> AsyncIterator[float]:
+        send, receive = trio.open_memory_channel[float](0)
+
+        async def produce() -> None:
+            async with send:
+                for number in range(20):
+                    await trio.sleep(0.1)
+                    await send.send(number / 10)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(produce)
+            async for number in receive:
+                yield number
+
+    async with fan_out(nap, items(), max_at_once=3, ordered=True) as run:
+        assert [outcome.index for outcome in await taken(run)] == list(range(20))
+
+
+@pytest.mark.parametrize("leave", ["break", "cancel"])
+async def test_an_async_generator_with_a_nursery_is_left_early(
+    autojump_clock: trio.testing.MockClock, leave: str
+) -> None:
+    async def items() -> AsyncIterator[int]:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            try:
+                for number in itertools.count():
+                    yield number
+            finally:
+                nursery.cancel_scope.cancel()
+
+    with trio.move_on_after(1) as scope:
+        async with fan_out(nap, items(), max_at_once=3) as run:
+            async for _ in run:
+                if leave == "break":
+                    break
+                await trio.sleep_forever()
+    assert scope.cancelled_caught is (leave == "cancel")
+    assert adds_up(run.report)
+
+
+async def test_an_error_of_closing_the_generator_is_raised() -> None:
+    def items() -> Iterator[int]:
+        try:
+            yield from itertools.count()
+        finally:
+            raise Broken("closing")
+
+    with pytest.raises(Broken, match="closing"):
+        async with fan_out(echo, items(), max_at_once=2) as run:
+            async for _ in run:
+                break
+
+
+async def test_an_iterator_that_belongs_to_the_caller_stays_open() -> None:
+    send, receive = trio.open_memory_channel[int](10)
+    for number in range(3):
+        send.send_nowait(number)
+    async with fan_out(echo, receive, max_at_once=1) as run:
+        assert [(await anext(run)).value for _ in range(3)] == [0, 1, 2]
+    send.send_nowait(7)
+    assert receive.receive_nowait() == 7
+    send.close()
+    receive.close()
+
+
+async def test_an_iterator_that_the_run_made_is_closed() -> None:
+    class Closable:
+        def __init__(self) -> None:
+            self.closed = False
+
+        def __iter__(self) -> Iterator[int]:
+            return self
+
+        def __next__(self) -> int:
+            return 1
+
+        def close(self) -> None:
+            self.closed = True
+
+    class Pages:
+        def __init__(self, iterator: Closable) -> None:
+            self.iterator = iterator
+
+        def __iter__(self) -> Iterator[int]:
+            return self.iterator
+
+    own, made_by_run = Closable(), Closable()
+    async with fan_out(echo, own, max_at_once=1) as run:
+        await anext(run)
+    async with fan_out(echo, Pages(made_by_run), max_at_once=1) as run:
+        await anext(run)
+    assert (own.closed, made_by_run.closed) == (False, True)
+
+
+async def test_async_items_that_were_pulled_and_not_begun_are_counted(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def slow() -> AsyncIterator[float]:
+        yield -1
+        with trio.CancelScope(shield=True):  # will not be stopped: one more item comes out
+            await trio.sleep(5)
+        yield 1
+
+    async with fan_out(nap_or_break, slow(), max_at_once=2, on_error="stop") as run:
+        with pytest.raises(Broken):
+            await taken(run)
+    assert (run.report.seen, run.report.failed, run.report.not_started) == (2, 1, 1)
+    assert adds_up(run.report)
+
+
+# Failed calls
+
+
+@BOTH_INPUTS
+@BOTH_ORDERS
+async def test_collect_makes_failures_outcomes(
+    autojump_clock: trio.testing.MockClock, source: str, ordered: bool
+) -> None:
+    async with fan_out(nap_or_break, made(source, [1, -1, 2, -2, 3]), max_at_once=2, ordered=ordered) as run:
+        outcomes = await taken(run)
+    assert sorted(outcome.item for outcome in outcomes if outcome.ok) == [1, 2, 3]
+    assert sorted(outcome.item for outcome in outcomes if not outcome.ok) == [-2, -1]
+    assert (run.report.done, run.report.failed) == (3, 2)
+    assert adds_up(run.report)
+
+
+@pytest.mark.parametrize(
+    ("on_error", "items", "ends_at", "done", "failed", "cancelled"),
+    [
+        ("stop", [1, -2, 5, 9, 9], 5.0, [1, 5, 9], [-2], 0),
+        ("cancel", [1, -2, 5, 9, 9], 2.0, [1], [-2], 2),
+        ("stop", [-3, -2, 2, 9], 3.0, [2], [-3, -2], 0),
+        ("cancel", [-3, -2, 3, 9], 2.0, [], [-2], 2),
+    ],
+)
+@BOTH_INPUTS
+@BOTH_ORDERS
+async def test_the_first_failure_is_raised_after_what_had_finished(
+    autojump_clock: trio.testing.MockClock,
+    on_error: Any,
+    items: list[float],
+    ends_at: float,
+    done: list[float],
+    failed: list[float],
+    cancelled: int,
+    source: str,
+    ordered: bool,
+) -> None:
+    if on_error == "stop" and 9 in done:
+        ends_at = 10.0
+    outcomes = []
+    async with fan_out(
+        nap_or_break, made(source, items), max_at_once=3, on_error=on_error, ordered=ordered
+    ) as run:
+        with pytest.raises(Broken) as caught:
+            async for outcome in run:
+                outcomes.append(outcome)
+    assert caught.value.args == (-2,)
+    assert trio.current_time() == ends_at
+    assert sorted(outcome.item for outcome in outcomes if outcome.ok) == done
+    assert sorted(outcome.item for outcome in outcomes if not outcome.ok) == failed
+    assert run.report.cancelled == cancelled
+    assert adds_up(run.report)
+    if ordered:
+        assert [outcome.index for outcome in outcomes] == sorted(outcome.index for outcome in outcomes)
+
+
+async def test_what_finishes_while_it_is_cancelled_is_delivered() -> None:
+    async def call(item: str) -> str:
+        if item == "fails":
+            raise Broken
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            if item == "saves itself":
+                return "saved"
+            raise
+        raise AssertionError
+
+    run = fan_out(call, ["saves itself", "gives up", "fails"], max_at_once=3, on_error="cancel", ordered=True)
+    values = []
+    async with run:
+        with pytest.raises(Broken):
+            async for outcome in run:
+                values.append(outcome.value)
+    assert values == ["saved", None]
+    assert (run.report.done, run.report.failed, run.report.cancelled) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "cancel"])
+async def test_a_failure_that_was_not_raised_is_raised_on_leaving(
+    autojump_clock: trio.testing.MockClock, on_error: Any
+) -> None:
+    with pytest.raises(Broken):
+        async with fan_out(nap_or_break, [-1, 5], max_at_once=2, on_error=on_error) as run:
+            await trio.sleep(2)
+    assert trio.current_time() == 2.0
+    assert (run.report.failed, run.report.cancelled) == (1, 1)
+
+
+async def test_a_failure_that_was_raised_is_not_raised_again_on_leaving() -> None:
+    async with fan_out(nap_or_break, [-0.0, -1], max_at_once=2, on_error="stop") as run:
+        await anext(run)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await taken(run)
+    assert adds_up(run.report)
+
+
+async def test_on_leaving_the_error_of_the_body_comes_first(autojump_clock: trio.testing.MockClock) -> None:
+    with pytest.raises(KeyError, match="body"):
+        async with fan_out(nap_or_break, [-1, 5], max_at_once=2, on_error="stop"):
+            await trio.sleep(2)
+            raise KeyError("body")
+
+
+async def test_failures_after_the_body_was_left_are_only_counted(autojump_clock: trio.testing.MockClock) -> None:
+    async def call(item: int) -> int:
+        if item:
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise Broken
+        return item
+
+    async with fan_out(call, [0, 1], max_at_once=2, on_error="stop") as run:
+        async for _ in run:
+            await trio.testing.wait_all_tasks_blocked()
+            break
+    assert (run.report.done, run.report.failed) == (1, 1)
+
+
+async def test_an_error_beside_a_cancellation_is_the_outcome(autojump_clock: trio.testing.MockClock) -> None:
+    async def breaks_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise Broken
+
+    async def call(item: int) -> None:
+        if item == 0:
+            await trio.sleep(1)
+            raise ValueError("first")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            if item == 1:
+                nursery.start_soon(breaks_when_cancelled)
+
+    outcomes = []
+    async with fan_out(call, [0, 1, 2], max_at_once=3, on_error="cancel", ordered=True) as run:
+        with pytest.raises(ValueError, match="first"):
+            async for outcome in run:
+                outcomes.append(outcome)
+    assert [outcome.index for outcome in outcomes] == [0, 1]
+    assert isinstance(outcomes[1].error, Exception)
+    assert [type(error) for error in outcomes[1].error.exceptions] == [Broken]  # type: ignore[attr-defined]
+    assert (run.report.failed, run.report.cancelled) == (2, 1)
+
+
+@pytest.mark.parametrize("stop", [StopAsyncIteration, StopIteration])
+async def test_a_call_cannot_end_the_loop_by_its_exception(stop: type[Exception]) -> None:
+    def call(_: int) -> Any:
+        raise stop
+
+    async with fan_out(call, [1], max_at_once=1, on_error="stop") as run:
+        with pytest.raises(RuntimeError) as caught:
+            await taken(run)
+    assert isinstance(caught.value.__cause__, stop)
+
+
+async def test_a_call_that_raises_before_it_is_awaited_has_failed() -> None:
+    def call(item: int) -> Any:
+        return echo(1 // item)
+
+    async with fan_out(call, [1, 0], max_at_once=1) as run:
+        assert [type(outcome.error) for outcome in await taken(run)] == [type(None), ZeroDivisionError]
+
+
+async def test_a_failure_makes_no_reference_cycle() -> None:
+    class Item:
+        pass
+
+    async def call(_: Item) -> None:
+        raise Broken
+
+    item: Item | None = Item()
+    fate = weakref.ref(item)
+    gc.collect()
+    gc.disable()
+    try:
+        async with fan_out(call, iter([item]), max_at_once=1) as run:
+            item = None
+            outcome: Any = await anext(run)
+            error = outcome.error
+            del outcome
+            await trio.testing.wait_all_tasks_blocked()
+            assert fate() is None
+            assert isinstance(error, Broken)
+            fate = weakref.ref(error)
+            del error
+            assert fate() is None
+    finally:
+        gc.enable()
+
+
+# Leaving early, and cancellation
+
+
+@BOTH_INPUTS
+@BOTH_ORDERS
+async def test_leaving_early_cancels_what_runs(
+    autojump_clock: trio.testing.MockClock, source: str, ordered: bool
+) -> None:
+    gauge = Gauge()
+    async with no_task_left():
+        async with fan_out(gauge, made(source, itertools.count(1)), max_at_once=4, ordered=ordered) as run:
+            async for outcome in run:
+                if outcome.index == 2:
+                    break
+    assert gauge.now == 0
+    assert trio.current_time() == 3.0
+    assert adds_up(run.report)
+    assert run.report.delivered == 3
+    assert run.report.cancelled > 0
+    assert run.report.done + run.report.cancelled == gauge.begun
+
+
+async def test_entering_and_leaving_at_once() -> None:
+    async with fan_out(nap, itertools.repeat(1), max_at_once=3) as run:
+        pass
+    assert (run.report.seen, run.report.done) == (0, 0)
+
+
+async def test_an_error_of_the_body_is_raised_as_itself(autojump_clock: trio.testing.MockClock) -> None:
+    gauge = Gauge()
+    error = KeyError("body")
+    with pytest.raises(KeyError) as caught:
+        async with fan_out(gauge, itertools.repeat(1), max_at_once=3) as run:
+            async for _ in run:
+                raise error
+    assert caught.value is error
+    assert gauge.now == 0
+    assert adds_up(run.report)
+
+
+async def test_an_exception_group_of_the_body_is_raised_as_itself() -> None:
+    async def broken() -> None:
+        raise Broken
+
+    error: BaseException | None = None
+    try:
+        async with fan_out(nap, itertools.repeat(1), max_at_once=3):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(broken)
+    except Exception as group:
+        error = group
+    assert [type(part) for part in error.exceptions] == [Broken]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("where", ["taking", "body"])
+@BOTH_INPUTS
+async def test_cancellation_from_outside_is_prompt_and_bare(
+    autojump_clock: trio.testing.MockClock, where: str, source: str
+) -> None:
+    gauge = Gauge()
+    caught: BaseException | None = None
+    async with no_task_left():
+        with trio.move_on_after(2.5) as scope:
+            try:
+                async with fan_out(gauge, made(source, itertools.repeat(2)), max_at_once=3) as run:
+                    async for _ in run:
+                        if where == "body":
+                            await trio.sleep_forever()
+            except BaseException as error:
+                caught = error
+                raise
+    assert isinstance(caught, trio.Cancelled)
+    assert scope.cancelled_caught
+    assert trio.current_time() == 2.5
+    assert gauge.now == 0
+    assert (run.report.done, run.report.cancelled) == (3, 3)
+    assert adds_up(run.report)
+
+
+async def test_cancellation_while_leaving(autojump_clock: trio.testing.MockClock) -> None:
+    async def stubborn(_: int) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(3)
+        await trio.sleep(1)
+
+    caught: BaseException | None = None
+    with trio.move_on_after(1) as scope:
+        try:
+            async with fan_out(stubborn, [1], max_at_once=1) as run:
+                await trio.testing.wait_all_tasks_blocked()
+        except BaseException as error:
+            caught = error
+            raise
+    # The task was already being cancelled by the run, so nothing of the outer scope came through,
+    # or it did and came bare: both are trio's ways.
+    assert caught is None or isinstance(caught, trio.Cancelled)
+    assert scope.cancel_called
+    assert trio.current_time() == 3.0
+    assert adds_up(run.report)
+
+
+async def test_a_shielded_caller_of_a_cancelled_run_does_not_wait_for_ever(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    with trio.move_on_after(1.5) as scope:
+        async with fan_out(nap, itertools.repeat(1), max_at_once=1) as run:
+            with trio.CancelScope(shield=True):
+                async for _ in run:
+                    pass
+    assert scope.cancelled_caught
+    assert trio.current_time() == 1.5
+    assert (run.report.delivered, run.report.cancelled) == (1, 1)
+
+
+async def test_a_cancelled_wait_loses_no_outcome(autojump_clock: trio.testing.MockClock) -> None:
+    indexes = []
+    async with fan_out(nap, [1, 1.5, 2, 2.5], max_at_once=2) as run:
+        while len(indexes) < 4:
+            with trio.move_on_after(0.3):
+                indexes.append((await anext(run)).index)
+    assert sorted(indexes) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("shielded", [False, True])
+async def test_what_is_no_exception_leaves_a_call_bare(
+    autojump_clock: trio.testing.MockClock, kind: type[BaseException], shielded: bool
+) -> None:
+    gauge = Gauge()
+
+    async def call(item: int) -> None:
+        await gauge(item)
+        if item == 2:
+            raise kind("by hand")
+
+    with pytest.raises(kind, match="by hand"):
+        async with fan_out(call, [5, 2, 5], max_at_once=3) as run:
+            with trio.CancelScope(shield=shielded):
+                await taken(run)
+    assert trio.current_time() == 2.0
+    assert gauge.now == 0
+    assert adds_up(run.report)
+
+
+async def test_what_is_no_exception_interrupts_a_body_that_waits_elsewhere(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def call(item: int) -> None:
+        await trio.sleep(item)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        async with fan_out(call, [1], max_at_once=3):
+            await trio.sleep_forever()
+
+
+async def test_what_is_no_exception_leaves_the_input_bare() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyboardInterrupt
+
+    for source in (items(), each(items())):
+        with pytest.raises(KeyboardInterrupt):
+            async with fan_out(echo, source, max_at_once=2) as run:
+                await taken(run)
+
+
+# Deadlines
+
+
+@BOTH_INPUTS
+@BOTH_ORDERS
+async def test_the_deadline_of_the_run(autojump_clock: trio.testing.MockClock, source: str, ordered: bool) -> None:
+    await trio.sleep(10)
+    outcomes = []
+    async with fan_out(nap, made(source, [9, 1, 2, 2, 9]), max_at_once=2, deadline=4.5, ordered=ordered) as run:
+        with pytest.raises(DeadlineExceeded, match=r"deadline of 4\.5 s") as caught:
+            async for outcome in run:
+                outcomes.append(outcome)
+    assert trio.current_time() == 14.5
+    assert [outcome.item for outcome in outcomes] == [1, 2]
+    assert caught.value.request is None
+    assert caught.value.elapsed == 4.5
+    assert (run.report.done, run.report.cancelled) == (2, 2)
+    assert adds_up(run.report)
+
+
+async def test_the_deadline_ends_a_wait_for_the_input(autojump_clock: trio.testing.MockClock) -> None:
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        await trio.sleep_forever()
+
+    async with fan_out(nap, items(), max_at_once=2, deadline=3) as run:
+        with pytest.raises(DeadlineExceeded):
+            await taken(run)
+    assert trio.current_time() == 3.0
+    assert (run.report.seen, run.report.done) == (1, 1)
+
+
+async def test_the_deadline_ends_a_run_whose_caller_is_slow(autojump_clock: trio.testing.MockClock) -> None:
+    count = 0
+    async with fan_out(nap, itertools.repeat(1), max_at_once=1, run_ahead=1, deadline=5) as run:
+        with pytest.raises(DeadlineExceeded):
+            async for _ in run:
+                count += 1
+                await trio.sleep(7)
+    assert count == run.report.done == run.report.delivered == 3
+    assert run.report.elapsed == 5.0
+
+
+async def test_a_run_that_ends_in_time_has_no_deadline(autojump_clock: trio.testing.MockClock) -> None:
+    async with fan_out(nap, [1, 1], max_at_once=2, deadline=2) as run:
+        await trio.sleep(5)
+        assert len(await taken(run)) == 2
+
+
+async def test_a_deadline_that_was_not_raised_is_raised_on_leaving(autojump_clock: trio.testing.MockClock) -> None:
+    with pytest.raises(DeadlineExceeded):
+        async with fan_out(nap, [9], max_at_once=2, deadline=2):
+            await trio.sleep(5)
+
+
+async def test_the_deadline_of_an_item(autojump_clock: trio.testing.MockClock) -> None:
+    async with fan_out(nap, [1, 9, 2, 9], max_at_once=1, item_deadline=3, ordered=True) as run:
+        outcomes = await taken(run)
+    assert [outcome.value for outcome in outcomes] == [1, None, 2, None]
+    assert [outcome.elapsed for outcome in outcomes] == [1.0, 3.0, 2.0, 3.0]
+    error = outcomes[1].error
+    assert isinstance(error, DeadlineExceeded)
+    assert (error.request, error.attempts, error.elapsed) == (None, 1, 3.0)
+    assert (run.report.done, run.report.failed, run.report.elapsed) == (2, 2, 9.0)
+
+
+async def test_an_items_deadline_is_a_failure_like_others(autojump_clock: trio.testing.MockClock) -> None:
+    async with fan_out(nap, [1, 9, 9], max_at_once=3, item_deadline=3, on_error="cancel") as run:
+        with pytest.raises(DeadlineExceeded, match="item's deadline of 3 s"):
+            await taken(run)
+    assert adds_up(run.report)
+
+
+async def test_a_cancellation_from_outside_is_not_an_items_deadline(autojump_clock: trio.testing.MockClock) -> None:
+    with trio.move_on_after(3) as scope:
+        async with fan_out(nap, [9, 9], max_at_once=2, item_deadline=3) as run:
+            await taken(run)
+    assert scope.cancelled_caught
+    assert (run.report.failed, run.report.cancelled) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "item_deadline", "expected"),
+    [(None, None, math.inf), (8, None, 8.0), (None, 5, 6.0), (4, 5, 4.0), (8, 5, 6.0)],
+)
+async def test_what_a_call_sees_of_the_deadlines(
+    autojump_clock: trio.testing.MockClock, deadline: float | None, item_deadline: float | None, expected: float
+) -> None:
+    async def call(item: int) -> float:
+        await trio.sleep(item)
+        return trio.current_effective_deadline()
+
+    async with fan_out(call, [1, 0], max_at_once=1, deadline=deadline, item_deadline=item_deadline) as run:
+        assert [outcome.value for outcome in await taken(run)][1] == expected
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "match"),
+    [
+        ({"call": None}, TypeError, "call must be an async function"),
+        ({"items": "text"}, TypeError, "items must be an iterable of items, not one str"),
+        ({"items": b"text"}, TypeError, "items must be an iterable of items, not one bytes"),
+        ({"items": 5}, TypeError, "items must be an iterable or async iterable, not 5"),
+        ({"max_at_once": 0}, ValueError, "max_at_once must be 1 or more"),
+        ({"max_at_once": 1.5}, TypeError, "max_at_once must be an int"),
+        ({"max_at_once": True}, TypeError, "max_at_once must be an int"),
+        ({"max_at_once": None}, TypeError, "max_at_once must be an int"),
+        ({"run_ahead": -1}, ValueError, "run_ahead must be 0 or more"),
+        ({"run_ahead": "1"}, TypeError, "run_ahead must be an int"),
+        ({"on_error": "raise"}, ValueError, "on_error must be one of 'collect', 'stop', 'cancel', not 'raise'"),
+        ({"deadline": -1}, ValueError, "deadline must be 0 seconds or more"),
+        ({"deadline": math.nan}, ValueError, "deadline must be 0 seconds or more"),
+        ({"deadline": "1"}, TypeError, "deadline must be a number of seconds"),
+        ({"item_deadline": -1}, ValueError, "item_deadline must be 0 seconds or more"),
+    ],
+)
+def test_arguments_are_checked_at_once(changes: dict[str, Any], error: type[Exception], match: str) -> None:
+    arguments: dict[str, Any] = {"call": echo, "items": [1], "max_at_once": 1} | changes
+    with pytest.raises(error, match=match):
+        fan_out(arguments.pop("call"), arguments.pop("items"), **arguments)
+
+
+@pytest.mark.parametrize("on_error", ["collect", "stop", "cancel"])
+async def test_a_sync_function_ends_the_run(autojump_clock: trio.testing.MockClock, on_error: Any) -> None:
+    asked = []
+
+    def call(item: int) -> Any:
+        asked.append(item)
+        return nap(item) if item < 2 else "not awaitable"
+
+    with pytest.raises(TypeError, match="call must be an async function; call\\(item\\) returned 'not awaitable'"):
+        async with fan_out(call, [1, 1, 2, 2], max_at_once=1, on_error=on_error) as run:
+            async for _ in run:
+                pass
+    assert asked == [1, 1, 2]
+    assert adds_up(run.report)
+
+
+async def test_any_awaitable_will_do() -> None:
+    class Ready:
+        def __await__(self) -> Iterator[Any]:
+            yield from ()
+            return "value"
+
+    async with fan_out(lambda _: Ready(), [1], max_at_once=1) as run:
+        assert (await anext(run)).unwrap() == "value"
+
+
+async def test_a_run_is_entered_once() -> None:
+    run = fan_out(echo, [1], max_at_once=1)
+    async with run:
+        await taken(run)
+        with pytest.raises(RuntimeError, match="entered only once"):
+            await run.__aenter__()
+    with pytest.raises(RuntimeError, match="entered only once"):
+        async with run:
+            pass
+
+
+async def test_a_run_is_iterated_once_and_inside_its_block() -> None:
+    run = fan_out(echo, [1], max_at_once=1)
+    with pytest.raises(RuntimeError, match="inside its own `async with`"):
+        await anext(run)
+    async with run:
+        await taken(run)
+        with pytest.raises(RuntimeError, match="iterated only once"):
+            await taken(run)
+    with pytest.raises(RuntimeError, match="inside its own `async with`"):
+        await anext(run)
+
+
+async def test_one_task_takes_at_a_time() -> None:
+    async def take(run: FanOut[Any, Any], error: type[Exception]) -> None:
+        with pytest.raises(error):
+            await anext(run)
+
+    async with trio.open_nursery() as nursery:
+        async with fan_out(nap, [math.inf], max_at_once=1) as run:
+            nursery.start_soon(take, run, RuntimeError)  # left waiting when the block is left
+            await trio.testing.wait_all_tasks_blocked()
+            await take(run, trio.BusyResourceError)
+
+
+# Random runs against the rules
+
+
+class Plan:
+    """One random run, and what was seen of it from outside."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        instants = st.integers(0, 6).map(lambda halves: halves / 2)
+        self.calls = draw(st.lists(st.tuples(instants, st.booleans()), max_size=12))
+        self.pauses = draw(st.lists(instants, min_size=12, max_size=12))
+        self.input_pause = draw(st.sampled_from([None, 0.0, 0.5]))
+        self.input_breaks = draw(st.booleans()) and draw(st.booleans())
+        self.max_at_once = draw(st.integers(1, 5))
+        self.run_ahead = draw(st.none() | st.integers(0, 4))
+        self.ordered = draw(st.booleans())
+        self.on_error = draw(st.sampled_from(["collect", "stop", "cancel"]))
+        self.deadline = draw(st.none() | st.none() | instants)
+        self.item_deadline = draw(st.none() | st.none() | instants)
+        self.cancel_at = draw(st.none() | st.none() | instants)
+        self.leave_after = draw(st.none() | st.integers(0, 12))
+        self.leave_with_error = draw(st.booleans())
+
+        self.pulled = self.taken = self.begun = self.running = 0
+        self.returned: set[int] = set()
+        self.raised: set[int] = set()
+        self.input_open = False
+
+    def __repr__(self) -> str:
+        return repr({name: value for name, value in vars(self).items() if value})
+
+    @property
+    def window(self) -> int:
+        return self.max_at_once + (self.max_at_once if self.run_ahead is None else self.run_ahead)
+
+    def items(self) -> Any:
+        if self.input_pause is None:
+            return self._items()
+        return self._paused_items(self.input_pause)
+
+    def _items(self) -> Iterator[int]:
+        self.input_open = True
+        try:
+            for index in range(len(self.calls)):
+                self.pulled += 1
+                assert self.pulled - self.taken <= self.window
+                yield index
+            if self.input_breaks:
+                raise Broken("input")
+        finally:
+            self.input_open = False
+
+    async def _paused_items(self, seconds: float) -> AsyncIterator[int]:
+        items = self._items()
+        try:
+            for index in items:
+                if seconds:
+                    self.pulled -= 1
+                    await trio.sleep(seconds)
+                    self.pulled += 1
+                yield index
+        finally:
+            items.close()  # type: ignore[attr-defined]
+
+    async def call(self, index: int) -> int:
+        seconds, fails = self.calls[index]
+        self.begun += 1
+        self.running += 1
+        assert self.running <= self.max_at_once
+        try:
+            if seconds:
+                await trio.sleep(seconds)
+            (self.raised if fails else self.returned).add(index)
+            if fails:
+                raise Broken(index)
+            return index
+        finally:
+            self.running -= 1
+
+    async def run(self) -> tuple[FanOut[int, int], list[Outcome[int, int]], str]:
+        """The run, its outcomes, and how it ended."""
+        run = fan_out(
+            self.call,
+            self.items(),
+            max_at_once=self.max_at_once,
+            ordered=self.ordered,
+            on_error=self.on_error,
+            run_ahead=self.run_ahead,
+            deadline=self.deadline,
+            item_deadline=self.item_deadline,
+        )
+        outcomes: list[Outcome[int, int]] = []
+        ended = "cancelled"
+        async with no_task_left():
+            with trio.move_on_after(math.inf if self.cancel_at is None else self.cancel_at):
+                try:
+                    async with run:
+                        ended = await self._take(run, outcomes)
+                except KeyError:
+                    ended = "left with an error"
+                except (Broken, DeadlineExceeded) as error:
+                    ended = "deadline" if "fan-out's" in str(error) else "failed"
+        return run, outcomes, ended
+
+    async def _take(self, run: FanOut[int, int], outcomes: list[Outcome[int, int]]) -> str:
+        async for outcome in run:
+            outcomes.append(outcome)
+            self.taken += 1
+            report = run.report
+            assert report.seen == (
+                report.done + report.failed + report.cancelled + report.not_started + report.running
+            )
+            if len(outcomes) == self.leave_after:
+                if self.leave_with_error:
+                    raise KeyError("body")
+                return "left"
+            await trio.sleep(self.pauses[len(outcomes) - 1])
+        return "to the end"
+
+
+plans = st.composite(Plan)()
+
+
+@given(plan=plans)
+@settings(max_examples=400)
+def test_random_runs_keep_the_rules(plan: Plan) -> None:
+    run, outcomes, ended = trio.run(plan.run, clock=trio.testing.MockClock(autojump_threshold=0))
+    report = run.report
+    assert adds_up(report)
+    assert not plan.input_open
+    assert plan.running == 0
+
+    # The account is that of the calls themselves, save for items cut off by their own deadline.
+    begun = report.done + report.failed + report.cancelled
+    assert (report.seen, begun, report.done) == (plan.pulled, plan.begun, len(plan.returned))
+    assert report.failed - len(plan.raised) >= 0
+    assert plan.item_deadline is not None or report.failed == len(plan.raised)
+    assert report.attempts == plan.begun
+
+    # Every outcome once, as it was, in order where that was asked for.
+    indexes = [outcome.index for outcome in outcomes]
+    assert len(set(indexes)) == len(indexes) == report.delivered
+    assert not plan.ordered or indexes == sorted(indexes)
+    for outcome in outcomes:
+        assert outcome.item == outcome.index
+        assert outcome.ok is (outcome.index in plan.returned)
+        assert outcome.value == (outcome.index if outcome.ok else None)
+
+    # How it ended, and what that promises.
+    if ended == "to the end":
+        assert not plan.input_breaks
+        assert plan.on_error == "collect" or not report.failed
+        assert indexes == list(range(len(plan.calls))) or not plan.ordered
+        assert len(indexes) == len(plan.calls)
+    if ended in ("failed", "deadline") and plan.leave_after is None:
+        assert report.delivered == report.done + report.failed
+    if ended == "failed" and plan.on_error == "stop" and plan.deadline is None:
+        assert report.cancelled == 0 or plan.leave_after is not None
+    if ended == "failed":
+        assert plan.input_breaks or (plan.on_error != "collect" and report.failed)
+    if ended == "deadline":
+        assert plan.deadline is not None
+        assert report.elapsed >= plan.deadline
+    if ended == "cancelled":
+        assert plan.cancel_at is not None

@@ -1,0 +1,77 @@
+"""Does the environment name a proxy for a URL? It then goes through httpx, which knows proxies.
+
+``NO_PROXY`` is read as httpx reads it, and where httpx does not, as its author meant it:
+
+    example.com           it and everything under it
+    .example.com          only what is under it; so too ``*.example.com``
+    example.com:8080      on that port only, be it the scheme's own
+    localhost             the name, not the address
+    10.1.2.3, ::1, [::1]  the address
+    10.0.0.0/8, fe80::/10 every address in it (httpx itself: from httpx2 on)
+    http://example.com    for that scheme and exactly that host
+    *                     everything
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Union
+
+from .._codec.url import Target
+from .._net.proxies import no_proxy_entries, proxies_in
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["proxied_by_environment"]
+
+_ENTRY: Final = re.compile(
+    r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[^\]]*\](?:/\d+)?|[^:]*|[^\[\]]*:[^\[\]]*:[^\[\]]*)(?::(?P<port>\d+))?"
+)
+
+
+def proxied_by_environment(url: Union[Target, httpx.URL, str], environ: Mapping[str, str] = os.environ) -> bool:
+    """Would a request to `url` go through a proxy that `environ` names?
+
+    Raises TypeError or ValueError where `url` is no absolute http(s) URL.
+    """
+    target = url if isinstance(url, Target) else Target.of(url)
+    proxies = proxies_in(environ)
+    if target.scheme not in proxies and "all" not in proxies:
+        return False
+    return not any(_exempts(entry.lower(), target) for entry in no_proxy_entries(proxies))
+
+
+def _exempts(entry: str, target: Target) -> bool:
+    match = _ENTRY.fullmatch(entry)
+    if match is None:
+        return False
+    scheme, host, port = match["scheme"], match["host"], match["port"]
+    if scheme not in (None, "all", target.scheme) or (port is not None and int(port) != target.port):
+        return False
+    return _host_matches(host, target.host, exact=scheme is not None or host == "localhost")
+
+
+def _host_matches(pattern: str, host: str, *, exact: bool) -> bool:
+    if pattern in ("*", ""):
+        return True
+    try:
+        network = ipaddress.ip_network(pattern.replace("[", "").replace("]", ""), strict=False)
+    except ValueError:
+        pass
+    else:
+        return _is_in(host, network)
+    domain = pattern.lstrip("*").lstrip(".")
+    if host == domain:
+        return not pattern.startswith((".", "*."))
+    return host.endswith(f".{domain}") and (not exact or pattern.startswith("*"))
+
+
+def _is_in(host: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    try:
+        return ipaddress.ip_address(host) in network
+    except ValueError:
+        return False

@@ -1,0 +1,49 @@
+"""What is wrong with a text that msgspec did not take for JSON, in words a person can use.
+
+msgspec calls NaN an invalid character and half a surrogate pair at the end of a text a
+truncation. This says what stands there, and where, without repeating more of the body.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+__all__ = ["why_not_json"]
+
+_OFFSET: Final = re.compile(r" \(byte (\d+)\)$")
+# Without a low half right after it, and so near the end that msgspec missed that half first.
+_HALF_PAIR_AT_END: Final = re.compile(rb"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\).{0,5}\Z", re.DOTALL)
+_NO_NUMBERS: Final = (b"NaN", b"Infinity")
+
+
+def why_not_json(content: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> str:
+    """A phrase to follow "found". `error` is what decoding `content` raised."""
+    if isinstance(error, UnicodeDecodeError):
+        return _bad_utf8(content)
+    reason = str(error)
+    if "surrogate" in reason or _HALF_PAIR_AT_END.search(content, max(0, len(content) - 12)):
+        return f"half of a surrogate pair in a string{_place(reason)}"
+    offset = _OFFSET.search(reason)
+    for word in _NO_NUMBERS:
+        if offset is not None and content.startswith(word, int(offset[1])):
+            return f"{word.decode()}{_place(reason)}, which is no JSON"
+    if offset is None:
+        return "a text that ends before its value does"
+    return f"malformed text: {reason.removeprefix('JSON is malformed: ')}"
+
+
+def _place(reason: str) -> str:
+    offset = _OFFSET.search(reason)
+    return "" if offset is None else f" at byte {offset[1]}"
+
+
+def _bad_utf8(content: bytes) -> str:
+    # msgspec's own offset counts from the start of one string.
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return f"byte {content[error.start]:#04x} at byte {error.start}, which is no UTF-8"
+    return "a string that is no UTF-8"
