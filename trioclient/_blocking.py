@@ -9,12 +9,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 from ._portal import Lease
-
-if TYPE_CHECKING:
-    from ._sync_client import SyncAPIClient
 
 __all__ = ["BlockingFace", "BlockingResource", "blocking"]
 
@@ -33,6 +30,7 @@ def blocking(method: Callable[Concatenate[Any, P], Awaitable[R]]) -> Callable[Co
     """The blocking twin of an async method, with its signature, docstring and name.
 
         class AsyncMessages:
+            def __init__(self, client: AsyncAPIClient) -> None: ...
             async def create(self, *, prompt: str) -> Message: ...
 
         class Messages(BlockingResource):
@@ -40,16 +38,17 @@ def blocking(method: Callable[Concatenate[Any, P], Awaitable[R]]) -> Callable[Co
             create = blocking(AsyncMessages.create)
 
     The method is looked up on the twin by its name, so that an override there counts. Raises
-    TypeError if `method` is not an async function.
+    TypeError if `method` is no method, or an async generator.
     """
-    if not inspect.iscoroutinefunction(method):
+    if not inspect.isroutine(method) or inspect.isasyncgenfunction(method):
         raise TypeError(f"blocking() takes an async method, such as AsyncMessages.create, not {method!r}")
     name = method.__name__
 
     # Of the function's own attributes none is taken over: one of them may mark it as async.
     @functools.wraps(method, updated=())
     def call(self: BlockingFace, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._lease.call(getattr(self._twin, name), *args, **kwargs)
+        # A method in all but its place.
+        return self._lease.call(getattr(self._twin, name), *args, **kwargs)  # pyright: ignore[reportPrivateUsage]
 
     return call
 
@@ -57,13 +56,14 @@ def blocking(method: Callable[Concatenate[Any, P], Awaitable[R]]) -> Callable[Co
 class BlockingResource(BlockingFace):
     """Base of the blocking twin of a group of an SDK's methods; see `blocking`.
 
-    Made with the blocking client; makes its async twin with that client's own twin.
+    Made with the blocking client, or with another resource of it; makes its async twin with that
+    one's own twin.
     """
 
     async_class: ClassVar[Callable[[Any], object]]
-    """The class of the async twin, which takes the async client. Override."""
+    """The class of the async twin, which is called with the async client. Override."""
 
-    def __init__(self, client: SyncAPIClient) -> None:
+    def __init__(self, client: BlockingFace) -> None:
         self._client = client
         self._twin = type(self).async_class(client._twin)
         self._lease = client._lease

@@ -149,6 +149,11 @@ class Feed(Generic[T]):
         self._answer = await outcome.acapture(self._crossing.run)
         self._feeder.queue.put(_Mark.ENDED)
 
+    @property
+    def open(self) -> bool:
+        """Whether there may be more to come."""
+        return self._open and self._portal.alive
+
     def __iter__(self) -> Feed[T]:
         return self
 

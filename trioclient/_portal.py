@@ -139,7 +139,8 @@ class Portal:
 
     def __init__(self, wait: Wait | None = None) -> None:
         self.wait = wait or (PollingWait() if sys.platform == "win32" else Wait())
-        self._gone = False
+        self.gone = False
+        """It ended, or this is a forked child, which has no such thread."""
         self._stop = trio.Event()
         self._root: trio.lowlevel.Task | None = None
         started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]] = SimpleQueue()
@@ -155,7 +156,7 @@ class Portal:
                 raise
             started.put(outcome.Error(error))
         finally:
-            self._gone = True
+            self.gone = True
 
     async def _main(self, started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]]) -> None:
         # From the root every task can be reached: a forked child keeps it, so that none of the
@@ -166,10 +167,8 @@ class Portal:
 
     @property
     def alive(self) -> bool:
-        """Whether what is sent there can be answered: not once it ended, nor in a forked
-        child, nor while the interpreter shuts down.
-        """
-        return not self._gone and not sys.is_finalizing()
+        """Whether what is sent there can be answered."""
+        return not self.gone and not sys.is_finalizing()
 
     def call(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``async_fn(*args, **kwargs)`` on the portal and return or raise what it does."""
@@ -186,13 +185,13 @@ class Portal:
 
     def forget(self) -> None:
         """In a forked child: the thread is not here."""
-        self._gone = True
+        self.gone = True
 
     def stop(self) -> None:
         """End the run and join the thread. Not to be called with calls under way."""
         if not self.alive:
             return
-        self._gone = True
+        self.gone = True
         with contextlib.suppress(trio.RunFinishedError):
             self.token.run_sync_soon(self._stop.set)
         self._thread.join(_JOIN_PATIENCE)
@@ -271,12 +270,12 @@ class Lease:
 
     def __init__(self) -> None:
         self._held: Portal | None = None
-        self._released = False
+        self.released = False
 
     def enter(self) -> Portal:
         """The portal, with a share in it that the caller gives back with `give_share`."""
         portal = take_share()
-        if self._held is not portal and not self._released:
+        if self._held is not portal and not self.released:
             with _process.lock:
                 if self._held is not portal:
                     self._held = take_share()
@@ -294,10 +293,15 @@ class Lease:
         finally:
             give_share(portal)
 
+    @property
+    def held(self) -> bool:
+        """Whether the portal of this very process is held."""
+        return self._held is not None and not self._held.gone
+
     def release(self) -> None:
         """Stop holding the portal between calls. May be called twice; calls still work."""
         with _process.lock:
-            self._released = True
+            self.released = True
             held, self._held = self._held, None
         if held is not None:
             give_share(held)

@@ -9,8 +9,9 @@ import contextvars
 import gc
 import itertools
 import math
+import signal
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -67,6 +68,17 @@ async def taken(run: FanOut[Any, Any]) -> list[Outcome[Any, Any]]:
     return [outcome async for outcome in run]
 
 
+async def taken_until(
+    error: type[Exception], run: FanOut[Any, Any]
+) -> tuple[list[Outcome[Any, Any]], pytest.ExceptionInfo[Any]]:
+    """The outcomes before an error, and the error."""
+    outcomes = []
+    with pytest.raises(error) as caught:
+        while True:
+            outcomes.append(await anext(run))
+    return outcomes, caught
+
+
 @asynccontextmanager
 async def no_task_left() -> AsyncIterator[None]:
     before = trio.lowlevel.current_statistics().tasks_living
@@ -74,12 +86,6 @@ async def no_task_left() -> AsyncIterator[None]:
         yield
     finally:
         assert trio.lowlevel.current_statistics().tasks_living == before
-
-
-@pytest.fixture(autouse=True)
-async def _nothing_leaks() -> AsyncIterator[None]:
-    async with no_task_left():
-        yield
 
 
 class Gauge:
@@ -114,10 +120,8 @@ class Gauge:
 async def test_instants_of_delivery(
     autojump_clock: trio.testing.MockClock, ordered: bool, expected: list[tuple[float, int]], source: str
 ) -> None:
-    seen = []
     async with fan_out(nap, made(source, [3, 1, 2, 1]), max_at_once=2, ordered=ordered) as run:
-        async for outcome in run:
-            seen.append((trio.current_time(), outcome.index))
+        seen = [(trio.current_time(), outcome.index) async for outcome in run]
     assert sorted(seen) == expected
     if ordered:
         assert seen == expected
@@ -276,9 +280,7 @@ async def test_the_window_bounds_what_is_pulled_and_not_taken(
     source: str,
     ordered: bool,
 ) -> None:
-    run = fan_out(
-        nap, made(source, itertools.repeat(1)), max_at_once=max_at_once, run_ahead=run_ahead, ordered=ordered
-    )
+    run = fan_out(nap, made(source, itertools.repeat(1)), max_at_once=max_at_once, run_ahead=run_ahead, ordered=ordered)
     async with run:
         await trio.sleep(100)
         assert (run.report.seen, run.report.done, run.statistics().room) == (window, window, 0)
@@ -321,6 +323,15 @@ async def test_a_slow_caller_does_not_idle_the_workers_while_there_is_room(
 
 async def test_trivial_calls_let_other_tasks_run() -> None:
     turns = 0
+    async with fan_out(echo, range(20_000), max_at_once=2, run_ahead=20_000) as run:
+        while run.report.done < 20_000:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+    assert turns > 100
+
+
+async def test_taking_what_is_there_lets_other_tasks_run() -> None:
+    turns = 0
 
     async def other() -> None:
         nonlocal turns
@@ -328,12 +339,12 @@ async def test_trivial_calls_let_other_tasks_run() -> None:
             turns += 1
             await trio.lowlevel.checkpoint()
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(other)
-        async with fan_out(echo, range(20_000), max_at_once=2, run_ahead=20_000) as run:
-            async for _ in run:
-                pass
-        nursery.cancel_scope.cancel()
+    async with fan_out(echo, range(20_000), max_at_once=2, run_ahead=20_000) as run:
+        await trio.testing.wait_all_tasks_blocked()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(other)
+            assert len(await taken(run)) == 20_000
+            nursery.cancel_scope.cancel()
     assert turns > 100
 
 
@@ -363,6 +374,11 @@ async def test_an_item_is_not_pulled_once_the_run_is_cancelled() -> None:
 async def test_calls_see_the_context_of_the_caller(autojump_clock: trio.testing.MockClock) -> None:
     who = contextvars.ContextVar("who", default="nobody")
 
+    async def items() -> AsyncIterator[int]:
+        for number in range(5):
+            who.set("the input")
+            yield number
+
     async def call(_: int) -> str:
         seen = who.get()
         who.set("a call")
@@ -370,10 +386,10 @@ async def test_calls_see_the_context_of_the_caller(autojump_clock: trio.testing.
         return seen
 
     who.set("the caller")
-    async with fan_out(call, range(5), max_at_once=5) as run:
-        who.set("later")
+    async with fan_out(call, items(), max_at_once=5) as run:
+        who.set("the caller, later")
         assert {outcome.unwrap() async for outcome in run} == {"the caller"}
-    assert who.get() == "later"
+    assert who.get() == "the caller, later"
 
 
 # The input
@@ -389,13 +405,11 @@ async def test_an_error_of_the_input_is_raised_after_what_was_under_way(
         yield 1
         raise Broken("input")
 
-    outcomes = []
     async with fan_out(nap, made(source, breaking()), max_at_once=3, ordered=ordered) as run:
-        with pytest.raises(Broken, match="input"):
-            async for outcome in run:
-                outcomes.append(outcome)
+        outcomes, caught = await taken_until(Broken, run)
         with pytest.raises(StopAsyncIteration):
             await anext(run)
+    assert caught.match("input")
     assert sorted(outcome.item for outcome in outcomes) == [1, 2]
     assert (run.report.seen, run.report.done, run.report.elapsed) == (2, 2, 2.0)
 
@@ -585,7 +599,7 @@ async def test_collect_makes_failures_outcomes(
     [
         ("stop", [1, -2, 5, 9, 9], 5.0, [1, 5, 9], [-2], 0),
         ("cancel", [1, -2, 5, 9, 9], 2.0, [1], [-2], 2),
-        ("stop", [-3, -2, 2, 9], 3.0, [2], [-3, -2], 0),
+        ("stop", [-3, -2, 2.5, 9], 3.0, [2.5], [-3, -2], 0),
         ("cancel", [-3, -2, 3, 9], 2.0, [], [-2], 2),
     ],
 )
@@ -604,13 +618,8 @@ async def test_the_first_failure_is_raised_after_what_had_finished(
 ) -> None:
     if on_error == "stop" and 9 in done:
         ends_at = 10.0
-    outcomes = []
-    async with fan_out(
-        nap_or_break, made(source, items), max_at_once=3, on_error=on_error, ordered=ordered
-    ) as run:
-        with pytest.raises(Broken) as caught:
-            async for outcome in run:
-                outcomes.append(outcome)
+    async with fan_out(nap_or_break, made(source, items), max_at_once=3, on_error=on_error, ordered=ordered) as run:
+        outcomes, caught = await taken_until(Broken, run)
     assert caught.value.args == (-2,)
     assert trio.current_time() == ends_at
     assert sorted(outcome.item for outcome in outcomes if outcome.ok) == done
@@ -634,12 +643,9 @@ async def test_what_finishes_while_it_is_cancelled_is_delivered() -> None:
         raise AssertionError
 
     run = fan_out(call, ["saves itself", "gives up", "fails"], max_at_once=3, on_error="cancel", ordered=True)
-    values = []
     async with run:
-        with pytest.raises(Broken):
-            async for outcome in run:
-                values.append(outcome.value)
-    assert values == ["saved", None]
+        outcomes, _ = await taken_until(Broken, run)
+    assert [outcome.value for outcome in outcomes] == ["saved", None]
     assert (run.report.done, run.report.failed, run.report.cancelled) == (1, 1, 1)
 
 
@@ -702,11 +708,8 @@ async def test_an_error_beside_a_cancellation_is_the_outcome(autojump_clock: tri
             if item == 1:
                 nursery.start_soon(breaks_when_cancelled)
 
-    outcomes = []
     async with fan_out(call, [0, 1, 2], max_at_once=3, on_error="cancel", ordered=True) as run:
-        with pytest.raises(ValueError, match="first"):
-            async for outcome in run:
-                outcomes.append(outcome)
+        outcomes, _ = await taken_until(ValueError, run)
     assert [outcome.index for outcome in outcomes] == [0, 1]
     assert isinstance(outcomes[1].error, Exception)
     assert [type(error) for error in outcomes[1].error.exceptions] == [Broken]  # type: ignore[attr-defined]
@@ -739,24 +742,32 @@ async def test_a_failure_makes_no_reference_cycle() -> None:
     async def call(_: Item) -> None:
         raise Broken
 
-    item: Item | None = Item()
-    fate = weakref.ref(item)
     gc.collect()
     gc.disable()
     try:
-        async with fan_out(call, iter([item]), max_at_once=1) as run:
-            item = None
-            outcome: Any = await anext(run)
-            error = outcome.error
-            del outcome
-            await trio.testing.wait_all_tasks_blocked()
-            assert fate() is None
-            assert isinstance(error, Broken)
-            fate = weakref.ref(error)
-            del error
-            assert fate() is None
+        fates = []
+        async with fan_out(call, (Item() for _ in range(10)), max_at_once=2) as run:
+            async for outcome in run:
+                fates.append(weakref.ref(outcome.item))
+                del outcome
+            assert [fate() for fate in fates] == [None] * 10
     finally:
         gc.enable()
+
+
+async def test_a_parked_worker_holds_no_item() -> None:
+    class Item:
+        pass
+
+    async def items() -> AsyncIterator[Item]:
+        yield Item()
+        await trio.sleep_forever()
+
+    async with fan_out(echo, items(), max_at_once=1) as run:
+        fate = weakref.ref((await anext(run)).item)
+        await trio.testing.wait_all_tasks_blocked()
+        assert run.statistics().workers == 1
+        assert fate() is None
 
 
 # Leaving early, and cancellation
@@ -852,12 +863,22 @@ async def test_cancellation_while_leaving(autojump_clock: trio.testing.MockClock
         except BaseException as error:
             caught = error
             raise
-    # The task was already being cancelled by the run, so nothing of the outer scope came through,
-    # or it did and came bare: both are trio's ways.
-    assert caught is None or isinstance(caught, trio.Cancelled)
-    assert scope.cancel_called
+    assert isinstance(caught, trio.Cancelled)
+    assert scope.cancelled_caught
     assert trio.current_time() == 3.0
     assert adds_up(run.report)
+
+
+async def test_an_error_of_a_cancelled_body_is_raised_as_itself(autojump_clock: trio.testing.MockClock) -> None:
+    error = KeyError("body")
+    with trio.move_on_after(1):
+        with pytest.raises(KeyError) as caught:
+            async with fan_out(nap, [5], max_at_once=1):
+                try:
+                    await trio.sleep_forever()
+                finally:
+                    raise error
+        assert caught.value is error
 
 
 async def test_a_shielded_caller_of_a_cancelled_run_does_not_wait_for_ever(
@@ -868,6 +889,7 @@ async def test_a_shielded_caller_of_a_cancelled_run_does_not_wait_for_ever(
             with trio.CancelScope(shield=True):
                 async for _ in run:
                     pass
+                pytest.fail("the loop ended as if all were done")
     assert scope.cancelled_caught
     assert trio.current_time() == 1.5
     assert (run.report.delivered, run.report.cancelled) == (1, 1)
@@ -926,6 +948,35 @@ async def test_what_is_no_exception_leaves_the_input_bare() -> None:
                 await taken(run)
 
 
+async def _interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("at", ["call", "taking", "body", "leaving"])
+def test_control_c_is_bare_wherever_it_lands(at: str) -> None:
+    async def call(item: int) -> None:
+        if at == "call":
+            await _interrupt()
+        with trio.CancelScope(shield=at == "leaving"):
+            await trio.sleep(item)
+
+    gauge = Gauge(call)
+
+    async def main() -> None:
+        async with fan_out(gauge, itertools.repeat(10), max_at_once=3) as run:
+            await trio.testing.wait_all_tasks_blocked()
+            if at != "call":
+                trio.lowlevel.spawn_system_task(_interrupt)
+            if at == "taking":
+                await anext(run)
+            elif at != "leaving":
+                await trio.sleep_forever()
+
+    with pytest.raises(KeyboardInterrupt):
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    assert gauge.now == 0
+
+
 # Deadlines
 
 
@@ -933,11 +984,9 @@ async def test_what_is_no_exception_leaves_the_input_bare() -> None:
 @BOTH_ORDERS
 async def test_the_deadline_of_the_run(autojump_clock: trio.testing.MockClock, source: str, ordered: bool) -> None:
     await trio.sleep(10)
-    outcomes = []
     async with fan_out(nap, made(source, [9, 1, 2, 2, 9]), max_at_once=2, deadline=4.5, ordered=ordered) as run:
-        with pytest.raises(DeadlineExceeded, match=r"deadline of 4\.5 s") as caught:
-            async for outcome in run:
-                outcomes.append(outcome)
+        outcomes, caught = await taken_until(DeadlineExceeded, run)
+    assert caught.match(r"fan-out's deadline of 4\.5 s")
     assert trio.current_time() == 14.5
     assert [outcome.item for outcome in outcomes] == [1, 2]
     assert caught.value.request is None
@@ -1069,7 +1118,7 @@ async def test_a_sync_function_ends_the_run(autojump_clock: trio.testing.MockClo
 
 async def test_any_awaitable_will_do() -> None:
     class Ready:
-        def __await__(self) -> Iterator[Any]:
+        def __await__(self) -> Generator[Any, Any, str]:
             yield from ()
             return "value"
 
@@ -1127,7 +1176,7 @@ class Plan:
         self.max_at_once = draw(st.integers(1, 5))
         self.run_ahead = draw(st.none() | st.integers(0, 4))
         self.ordered = draw(st.booleans())
-        self.on_error = draw(st.sampled_from(["collect", "stop", "cancel"]))
+        self.on_error: Any = draw(st.sampled_from(["collect", "stop", "cancel"]))
         self.deadline = draw(st.none() | st.none() | instants)
         self.item_deadline = draw(st.none() | st.none() | instants)
         self.cancel_at = draw(st.none() | st.none() | instants)
@@ -1180,6 +1229,7 @@ class Plan:
         self.begun += 1
         self.running += 1
         assert self.running <= self.max_at_once
+        assert self.on_error == "collect" or not self.raised
         try:
             if seconds:
                 await trio.sleep(seconds)
@@ -1220,9 +1270,7 @@ class Plan:
             outcomes.append(outcome)
             self.taken += 1
             report = run.report
-            assert report.seen == (
-                report.done + report.failed + report.cancelled + report.not_started + report.running
-            )
+            assert report.seen == (report.done + report.failed + report.cancelled + report.not_started + report.running)
             if len(outcomes) == self.leave_after:
                 if self.leave_with_error:
                     raise KeyError("body")

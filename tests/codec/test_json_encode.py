@@ -96,7 +96,7 @@ def test_omitted_values_are_left_out(gone: Any) -> None:
     when = datetime.datetime(2024, 1, 2, 3, 4, 5, 600, tzinfo=datetime.timezone.utc)
     kept = {
         "zero": datetime.timedelta(0),
-        "bytes": b"x",
+        "bytes": [b"x", bytearray(b"x"), bytearray()],
         "dec": decimal.Decimal("1.0"),
         "id": uuid.UUID(int=0),
         "when": [when, when.date(), when.timetz()],

@@ -124,7 +124,11 @@ def test_depth_is_no_trouble() -> None:
         (float("-inf"), True),
         ({"a": [(1, "x", None, True, b"x", 1.5)]}, False),
         ({"a": [(1, {"b": NAN})]}, True),
-        (Data(1), True),
+        (Data([1.5, datetime.date(2024, 1, 1), omit]), False),
+        ([Model(), Model(1, Attributes("x"))], False),
+        (Data([Model(NAN)]), True),
+        (Attributes({"a": NAN}), True),
+        (object(), True),
         ({1.5}, True),
     ],
 )

@@ -22,8 +22,9 @@ BUSY = reply(503)
 
 
 @pytest.fixture(autouse=True)
-def virtual_time(autojump_clock: Any) -> None:
-    """Every test here."""
+def virtual_time(autojump_clock: Any) -> Any:
+    """For every test here; returned, so that pytest-trio finds it."""
+    return autojump_clock
 
 
 @pytest.fixture
@@ -115,7 +116,13 @@ async def test_instants(
         ([reply(503, headers={"x-should-retry": "false"})], {}, errors.InternalServerError, 1, 0.0),
         ([fault("connect")] * 3, {}, errors.APIConnectionError, 3, 1.5),
         ([fault("disconnect", after=math.inf)] * 3, {"timeout": 5.0}, errors.APITimeoutError, 3, 16.5),
-        ([reply(content=b"{", headers={"Content-Type": "application/json"})], {}, errors.APIResponseValidationError, 1, 0),
+        (
+            [reply(content=b"{", headers={"Content-Type": "application/json"})],
+            {},
+            errors.APIResponseValidationError,
+            1,
+            0,
+        ),
     ],
 )
 async def test_giving_up(
@@ -264,9 +271,7 @@ class TestTimeouts:
         assert trio.current_time() - start == 4.0
         assert caught.value.sent == ("no" if phase == "connect" else "maybe")
 
-    async def test_a_body_may_take_its_time_as_long_as_it_comes(
-        self, client_of: Callable[..., AsyncAPIClient]
-    ) -> None:
+    async def test_a_body_may_take_its_time_as_long_as_it_comes(self, client_of: Callable[..., AsyncAPIClient]) -> None:
         client = client_of(reply(chunks=[b"x" * 1024] * 10, chunk_delay=4.0), timeout=5.0)
         assert await client.get("/x", cast_to=bytes) == b"x" * 10240
 
@@ -308,9 +313,7 @@ class TestReplay:
             await client.post("/x", content=pieces())
         assert len(attempts_at(client)) == 1
 
-    @pytest.mark.parametrize(
-        ("kind", "attempts"), [("connect", 2), ("disconnect", 1), ("write", 1)]
-    )
+    @pytest.mark.parametrize(("kind", "attempts"), [("connect", 2), ("disconnect", 1), ("write", 1)])
     async def test_an_unkeyed_post_may_be_kept_from_going_twice(
         self, client_of: Callable[..., AsyncAPIClient], monkeypatch: pytest.MonkeyPatch, kind: Any, attempts: int
     ) -> None:

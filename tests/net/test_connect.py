@@ -7,7 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -232,7 +232,9 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def server_context(authority: trustme.CA, name: str = "localhost", protocols: list[str] | None = None) -> ssl.SSLContext:
+def server_context(
+    authority: trustme.CA, name: str = "localhost", protocols: list[str] | None = None
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
     context.set_alpn_protocols(protocols or ["http/1.1"])
@@ -248,10 +250,8 @@ def client_context(authority: trustme.CA, protocols: list[str] | None = None) ->
 
 async def greet_tls(context: ssl.SSLContext, stream: trio.SocketStream) -> None:
     server = trio.SSLStream(stream, context, server_side=True)
-    try:
+    with suppress(trio.BrokenResourceError):
         await server.send_all(b"hello")
-    except trio.BrokenResourceError:
-        pass
     await trio.aclose_forcefully(server)
 
 
@@ -265,7 +265,10 @@ async def test_tls(authority: trustme.CA) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("other.test", "certificate verify failed: Hostname mismatch"), (None, "certificate verify failed: unable to get")],
+    [
+        ("other.test", "certificate verify failed: Hostname mismatch"),
+        (None, "certificate verify failed: unable to get"),
+    ],
 )
 async def test_certificates_are_verified(authority: trustme.CA, name: str | None, message: str) -> None:
     trusted = authority if name is not None else trustme.CA()
@@ -379,5 +382,5 @@ async def test_cancelled_at_any_moment_nothing_stays_open(authority: trustme.CA,
         assert cancelled
         # The other end needs a moment to see its connections closed.
         with trio.fail_after(5):
-            while open_descriptors() > before:
+            while open_descriptors() > before:  # noqa: ASYNC110 -- descriptors tell nobody
                 await trio.sleep(0.01)

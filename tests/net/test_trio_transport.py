@@ -71,9 +71,7 @@ async def test_the_bytes_of_a_request(transport: TrioTransport, network: Any, wi
     ]
 
 
-async def test_an_answer_left_unread_costs_its_connection(
-    transport: TrioTransport, network: Any, wire: Wire
-) -> None:
+async def test_an_answer_left_unread_costs_its_connection(transport: TrioTransport, network: Any, wire: Wire) -> None:
     async def handler(stream: Any, number: int) -> None:
         await network.read_request(stream)
         await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\npart")
@@ -206,9 +204,7 @@ class TestDeadOnReuse:
             await fetch(transport, wire())
         assert network.connects == 1
 
-    async def test_the_slot_is_kept_meanwhile(
-        self, once: None, network: Any, wire: Wire, autojump_clock: Any
-    ) -> None:
+    async def test_the_slot_is_kept_meanwhile(self, once: None, network: Any, wire: Wire, autojump_clock: Any) -> None:
         transport = TrioTransport(connect=network.connect, limits=Limits(max_connections=1))
         await fetch(transport, wire())
         network.connect_delay = 1.0
@@ -315,7 +311,9 @@ class TestStreamedBodies:
         for body in (content_body(large()), content_body(b"x" * 1_000_000)):
             assert await fetch(transport, wire("POST", body=body)) == (413, b"")
 
-    async def test_an_early_success_waits_for_the_body(self, transport: TrioTransport, network: Any, wire: Wire) -> None:
+    async def test_an_early_success_waits_for_the_body(
+        self, transport: TrioTransport, network: Any, wire: Wire
+    ) -> None:
         received: list[bytes] = []
 
         async def eager(stream: Any, number: int) -> None:
@@ -382,10 +380,8 @@ class TestCancellation:
         assert 0 < finished < 40
         await transport.aclose()
 
-    async def test_a_storm_of_deadlines_loses_no_slot(
-        self, network: Any, wire: Wire, autojump_clock: Any
-    ) -> None:
-        import random  # noqa: PLC0415 -- seeded, for this test alone
+    async def test_a_storm_of_deadlines_loses_no_slot(self, network: Any, wire: Wire, autojump_clock: Any) -> None:
+        import random
 
         rng = random.Random(7)
 
@@ -420,7 +416,9 @@ class TestCancellation:
 
 
 class TestClosing:
-    async def test_calls_in_flight_and_in_the_queue_fail(self, transport: TrioTransport, network: Any, wire: Wire) -> None:
+    async def test_calls_in_flight_and_in_the_queue_fail(
+        self, transport: TrioTransport, network: Any, wire: Wire
+    ) -> None:
         async def silent(stream: Any, number: int) -> None:
             await trio.sleep_forever()
 
@@ -458,7 +456,7 @@ class TestClosing:
         transport = TrioTransport(connect=network.connect)
         await fetch(transport, wire())
         assert network.open == 1
-        with pytest.warns(ResourceWarning, match="dropped without aclose"):
+        with pytest.warns(ResourceWarning, match="dropped without aclose"):  # noqa: PT031
             del transport
             gc.collect()
         assert network.open == 0
@@ -474,7 +472,7 @@ def test_a_second_run_starts_afresh(wire: Wire, network_kind: Any) -> None:
             nursery.start_soon(network_kind.always_ok, server, 0)
 
             async def connect(target: object) -> Any:
-                from trioclient._net.connect import Link  # noqa: PLC0415
+                from trioclient._net.connect import Link
 
                 return Link(client, client.send_stream.close, lambda: False, lambda: closed.append("abandoned"))
 

@@ -135,12 +135,15 @@ async def test_what_is_not_http(server, dial, data, reason):
     [b"GET / HT", b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhel"],
     ids=["head", "body"],
 )
-async def test_client_gone_in_the_middle_of_its_request(server, dial, sent):
+@pytest.mark.parametrize("before", [0, 1], ids=["first", "pipelined"])
+async def test_client_gone_in_the_middle_of_its_request(server, dial, sent, before):
     async with dial(server) as client:
-        await client.send(sent)
+        await client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n" * before + sent)
+        await client.stream.send_eof()
+        await client.read_to_end()
     await server.wait_connections_closed(1)
     assert server.connections[0].ended == "broken"
-    assert (server.in_flight, server.requests) == (0, [])
+    assert (server.in_flight, server.request_count) == (0, before)
 
 
 @pytest.mark.parametrize("answer", [reply(delay=3600), reply(chunks=["a", "b"], chunk_delay=3600)])

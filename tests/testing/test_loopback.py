@@ -100,6 +100,18 @@ async def test_body_exception_comes_out_as_itself():
             raise KeyError("mine")
 
 
+async def test_body_exception_is_not_lost_to_cancellation(dial):
+    async with AsyncExitStack() as clients:
+        with pytest.raises(KeyError, match="mine"), trio.CancelScope() as scope:
+            async with LoopbackServer() as server:
+                server.route("GET", "/", stall())
+                client = await clients.enter_async_context(dial(server))
+                await client.get()
+                await server.wait_requests(1)
+                scope.cancel()
+                raise KeyError("mine")
+
+
 async def test_cancelled_from_outside(dial):
     with trio.CancelScope() as scope:
         async with LoopbackServer() as server:
@@ -124,6 +136,23 @@ async def test_error_of_a_scripted_function_tells_why_the_body_failed(dial):
             async with dial(server) as client:
                 assert (await client.exchange()).status == 200
     assert isinstance(caught.value.__context__, AssertionError)
+
+
+class Quit(BaseException):
+    pass
+
+
+async def test_function_that_ends_the_server(dial):
+    async def quits(request):
+        raise Quit
+
+    with pytest.raises(Quit):
+        async with LoopbackServer() as server:
+            server.route("GET", "/", quits)
+            async with dial(server) as client:
+                await client.get()
+                await trio.sleep_forever()
+    assert server.open_connections == 0
 
 
 async def test_error_of_a_scripted_function_does_not_hide_cancellation(dial):

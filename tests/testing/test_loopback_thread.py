@@ -5,7 +5,7 @@ import threading
 import httpx
 import pytest
 
-from trioclient.testing import LoopbackServer, reply, stall
+from trioclient.testing import BlockingLoopbackServer, LoopbackServer, reply, stall
 
 
 def loopback_threads() -> list[threading.Thread]:
@@ -68,6 +68,35 @@ def test_error_of_a_scripted_function():
         with LoopbackServer.in_thread() as server:
             server.route("GET", "/", broken)
             assert httpx.get(server.url).status_code == 500
+    assert loopback_threads() == []
+
+
+class Quit(BaseException):
+    pass
+
+
+def test_function_that_ends_the_server():
+    def quits(request):
+        raise Quit
+
+    with pytest.raises(Quit):
+        with LoopbackServer.in_thread() as server:
+            server.route("GET", "/", quits)
+            with pytest.raises(httpx.RemoteProtocolError):
+                httpx.get(server.url)
+    assert loopback_threads() == []
+
+
+def test_end_of_the_thread_is_not_passed_over(monkeypatch):
+    async def breaks(self, listener, nursery):
+        listener.socket.close()
+        raise Quit
+
+    monkeypatch.setattr(BlockingLoopbackServer, "_accept", breaks)
+    with pytest.raises(BaseException) as caught:
+        with LoopbackServer.in_thread():
+            pass
+    assert "Quit()" in repr(caught.value)
     assert loopback_threads() == []
 
 

@@ -83,6 +83,14 @@ def test_truncate_keeps_delays():
     assert truncate(-1, of=slow).opening == (Pause(2), first, Pause(1), Send(b"1\r\nb\r\n0\r\n\r"))
 
 
+@pytest.mark.parametrize(
+    "make", [lambda of: truncate(5, of=of), lambda of: stall(5, of=of), lambda of: drip(of, interval=1)]
+)
+@pytest.mark.parametrize("early", [True, False])
+def test_as_early_as_the_answer_they_are_made_of(make, early):
+    assert make(reply(early=early)).early is early
+
+
 @pytest.mark.parametrize(("n", "sent"), [(0, b""), (10, WIRE[:10]), (len(WIRE), WIRE)])
 async def test_stall(server, dial, n, sent):
     server.route("GET", "/", stall(n, of=ANSWER))

@@ -89,8 +89,9 @@ async def test_streamed_bodies(autojump_clock, content):
     assert transport.requests[0].body == b"abc"
 
 
-async def test_streamed_body_that_is_too_slow(autojump_clock):
-    transport = ScriptedTransport(reply())
+@pytest.mark.parametrize("entry", [reply(), lambda seen: reply()])
+async def test_streamed_body_that_is_too_slow(autojump_clock, entry):
+    transport = ScriptedTransport(entry)
     with pytest.raises(TimeoutFault, match="the write timeout passed"):
         await exchange(transport, wire_request(content=one_by_one(*[b"x"] * 5), timeouts=TIMEOUTS._replace(write=3.5)))
     assert trio.current_time() == 3.5
@@ -99,24 +100,23 @@ async def test_streamed_body_that_is_too_slow(autojump_clock):
 async def test_streamed_body_is_closed_when_given_up(autojump_clock):
     closed = []
 
-    async def slow() -> AsyncIterator[bytes]:
+    async def asynchronous() -> AsyncIterator[object]:
         try:
-            yield b"a"
-            await trio.sleep_forever()
+            yield "not bytes"
         finally:
             closed.append("async")
 
-    def failing():
+    def synchronous():
         try:
-            yield b"a"
             yield "not bytes"
         finally:
             closed.append("sync")
 
-    with pytest.raises(TimeoutFault):
-        await exchange(ScriptedTransport(reply()), wire_request(content=slow()))
-    with pytest.raises(TypeError, match="content must be made of bytes"):
-        await exchange(ScriptedTransport(reply()), wire_request(content=failing()))
+    # Held on to, so that it is not the garbage collector who closes them.
+    bodies = [asynchronous(), synchronous()]
+    for body in bodies:
+        with pytest.raises(TypeError, match="content must be made of bytes"):
+            await exchange(ScriptedTransport(reply()), wire_request(content=body))
     assert closed == ["async", "sync"]
 
 
@@ -165,6 +165,10 @@ async def test_head_has_no_body(autojump_clock):
     assert await exchange(transport, wire_request("HEAD")) == (200, b"")
 
 
+async def never(seen):
+    await trio.sleep_forever()
+
+
 @pytest.mark.parametrize(
     ("entry", "phase", "at", "sent"),
     [
@@ -175,6 +179,7 @@ async def test_head_has_no_body(autojump_clock):
         (reply(delay=61.0), "read", 60.0, "maybe"),
         (reply(chunks=["a", "b"], delay=10.0, chunk_delay=61.0), "read", 70.0, "yes"),
         (fault("disconnect", of=reply(chunks=["a"]), after=math.inf), "read", 60.0, "yes"),
+        (never, "read", 60.0, "maybe"),
     ],
 )
 async def test_timeouts_strike_in_their_phase(autojump_clock, entry, phase, at, sent):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, TypeVar
 
-    from .._engine.call import Answer, CallTrace
+    from .._engine.call import Answer
 
     T = TypeVar("T", default=Any)
     ItemT = TypeVar("ItemT")
@@ -93,7 +93,7 @@ class AsyncAPIClient(BaseClient):
         base_url: str | httpx.URL,
         version: str = __version__,
         max_retries: int = DEFAULT_MAX_RETRIES,
-        timeout: float | Timeout | None | NotGiven = NOT_GIVEN,
+        timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
         http_client: httpx.AsyncClient | None = None,
         custom_headers: Headers | None = None,
         custom_query: Mapping[str, object] | None = None,
@@ -153,8 +153,8 @@ class AsyncAPIClient(BaseClient):
         self,
         *,
         max_retries: int | NotGiven = NOT_GIVEN,
-        timeout: float | Timeout | None | NotGiven = NOT_GIVEN,
-        deadline: float | None | NotGiven = NOT_GIVEN,
+        timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
+        deadline: float | NotGiven | None = NOT_GIVEN,
         custom_headers: Headers | None = None,
         custom_query: Mapping[str, object] | None = None,
     ) -> Self:

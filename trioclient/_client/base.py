@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import httpx
@@ -68,8 +68,10 @@ class BaseClient:
     """How lists in query parameters are written: ``a=1&a=2`` (repeat), ``a[]=1&a[]=2``
     (brackets), ``a=1,2`` (comma) or ``a[0]=1&a[1]=2`` (indices). Override."""
 
-    json_default: ClassVar[Callable[[Any], object] | None] = None
-    """A static method turning a value JSON does not know into one it does. Override."""
+    @staticmethod
+    def json_default(value: object) -> object:
+        """Turn a value JSON does not know into one it does, or raise TypeError. Override."""
+        raise TypeError(f"{type(value).__name__} has no JSON form")
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class BaseClient:
         base_url: str | httpx.URL,
         version: str = __version__,
         max_retries: int = DEFAULT_MAX_RETRIES,
-        timeout: float | Timeout | None | NotGiven = NOT_GIVEN,
+        timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
         custom_headers: Headers | None = None,
         custom_query: Mapping[str, object] | None = None,
         _strict_response_validation: bool = False,
@@ -155,8 +157,8 @@ class BaseClient:
         self,
         *,
         max_retries: int | NotGiven = NOT_GIVEN,
-        timeout: float | Timeout | None | NotGiven = NOT_GIVEN,
-        deadline: float | None | NotGiven = NOT_GIVEN,
+        timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
+        deadline: float | NotGiven | None = NOT_GIVEN,
         custom_headers: Headers | None = None,
         custom_query: Mapping[str, object] | None = None,
     ) -> Self:
@@ -179,7 +181,7 @@ class BaseClient:
         self,
         *,
         max_retries: int,
-        timeout: float | Timeout | None | NotGiven,
+        timeout: float | Timeout | NotGiven | None,
         deadline: float | None,
         custom_headers: Headers | None,
         custom_query: Mapping[str, object] | None,
@@ -208,7 +210,7 @@ class BaseClient:
     ) -> PreparedCall:
         """Merge, check and encode everything. Raises TypeError or ValueError naming the argument."""
         if options.keys() - _OPTION_NAMES:
-            raise TypeError(f"options has no key {sorted(options.keys() - _OPTION_NAMES)[0]!r}")
+            raise TypeError(f"options has no key {min(options.keys() - _OPTION_NAMES)!r}")
         request_body = self._body(body, content, options.get("extra_json"))
         block = self._shared_headers(request_body.content_type).over(options.get("headers"))
         headers = block.raw
@@ -256,7 +258,8 @@ class BaseClient:
             return content_body(content)
         if body is None and extra_json is None:
             return NO_BODY
-        return json_body(body, extra_json, default=self.json_default)
+        default = None if self.json_default is BaseClient.json_default else self.json_default
+        return json_body(body, extra_json, default=default)
 
     def _shared_headers(self, content_type: str | None) -> HeaderBlock:
         """The layers below the call's own, merged anew only when the subclass's have changed."""

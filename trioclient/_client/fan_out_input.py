@@ -10,11 +10,15 @@ an iterable. An open channel or file given as the iterator itself stays its owne
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable
 from typing import Any, Generic, TypeVar
 
 import trio
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup
 
 __all__ = ["AsyncInput", "SyncInput", "input_of"]
 
@@ -112,25 +116,35 @@ class AsyncInput(Generic[Item]):
         with self._scope:
             try:
                 while self.open:
-                    if not may_pull(len(self._pulled)):
-                        await self._pause.park()
-                        continue
-                    try:
-                        item = await self._next()
-                    except StopAsyncIteration:
-                        break
-                    self.seen += 1
-                    if self.open:
-                        self._pulled.append(item)
+                    if may_pull(len(self._pulled)):
+                        await self._pull()
                         pulled()
+                    else:
+                        await self._pause.park()
             finally:
                 self.open = False
-                if self._aclose is not None:
-                    await self._aclose()
+                await self._close_in_peace()
 
-    async def _next(self) -> Item:
+    async def _close_in_peace(self) -> None:
+        if self._aclose is None:
+            return
+        try:
+            await self._aclose()
+        except BaseExceptionGroup as group:
+            # A nursery inside the generator wraps even the GeneratorExit that closes it.
+            rest = group.split(GeneratorExit)[1]
+            if rest is not None:
+                raise rest from None
+
+    async def _pull(self) -> None:
         self._inside = True
         try:
-            return await anext(self._iterator)
+            item = await anext(self._iterator)
+        except StopAsyncIteration:
+            self.open = False
+            return
         finally:
             self._inside = False
+        self.seen += 1
+        if self.open:
+            self._pulled.append(item)

@@ -118,8 +118,7 @@ class Pool(Generic[Item, Value]):
         await self._caller.park()
 
     def cancel(self) -> None:
-        """Cancel what runs, start nothing more, wake who waits. The tasks end soon after."""
-        self._caller.unpark_all()
+        """Cancel what runs, start nothing more. The run is over soon after."""
         self._cancelling = True
         self._stop_pulling()
         for scope in self._scopes:
@@ -259,6 +258,7 @@ class Pool(Generic[Item, Value]):
                     self._stop_pulling()
                     break
                 await self._run(item, tally)
+                del item  # not held while parked
                 turns += 1
                 if turns % YIELD_EVERY:
                     await trio.lowlevel.checkpoint_if_cancelled()
@@ -288,12 +288,9 @@ class Pool(Generic[Item, Value]):
         except Exception as raised:
             error = raised
         except BaseExceptionGroup as group:
-            # Something went wrong while the call was being cancelled: that is its outcome. The
-            # cancellation is not lost, the next checkpoint raises it again.
-            rest = group.split(trio.Cancelled)[1]
-            if not isinstance(rest, Exception):
+            error = _besides_cancellation(group)
+            if error is None:
                 raise
-            error = rest
         finally:
             self._account.running -= 1
             attempts = tally.attempts or 1
@@ -304,11 +301,10 @@ class Pool(Generic[Item, Value]):
             self._account.done += 1
         else:
             self._account.failed += 1
-            # Without this frame in it, the traceback makes no cycle and does not hold the run.
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
             self._judge(error)
         if self._order.put(Outcome(index, item, value, error, attempts, elapsed)) and self._caller:
             self._caller.unpark_all()
+        del error  # whose traceback refers to this frame: a cycle per failure
 
     async def _in_time(self, awaitable: Awaitable[Value], tally: AttemptTally) -> Value:
         with trio.CancelScope(deadline=trio.current_time() + self._item_deadline):
@@ -336,3 +332,12 @@ class _NotAsync(TypeError):
 def _can_be_awaited(answer: object) -> bool:
     # The first test is the usual answer, and the cheap one.
     return type(answer) is CoroutineType or inspect.isawaitable(answer)
+
+
+def _besides_cancellation(group: BaseExceptionGroup[BaseException]) -> Exception | None:
+    """What went wrong while a call was being cancelled, if that is all the group holds.
+
+    It is the call's outcome. The cancellation is not lost: the next checkpoint raises it again.
+    """
+    rest = group.split(trio.Cancelled)[1]
+    return rest if isinstance(rest, Exception) else None

@@ -118,9 +118,8 @@ def _text(content: bytes, charset: str) -> str:
     try:
         return content.decode(charset)
     except UnicodeDecodeError as error:
-        start = error.start
-    # Raised outside the handler: the error holds the whole body.
-    raise AnswerFault(f"expected text in {charset}, found byte {content[start]:#04x} at offset {start}")
+        found = content[error.start]
+        raise AnswerFault(f"expected text in {charset}, found {found:#04x} at byte {error.start}") from error
 
 
 # JSON
@@ -150,32 +149,33 @@ class _StrictJSON:
         try:
             return self._decode(content)
         except (ValueError, TypeError, RecursionError) as error:
-            failure = error
-        # Outside the handler, so that what is raised holds no error with the whole body in it.
-        mismatch = self._reader.mismatch(failure)
-        if mismatch is not None:
-            fault = AnswerFault(f"the answer does not fit {self._name}: {mismatch.sentence}", mismatch.path)
-            fault.__cause__ = failure
-            try:
-                return self._misfit(fault, content)
-            except (ValueError, RecursionError) as error:
-                failure = error
-        return self._unreadable(failure, content, media, max_depth)
+            return self._recovered(error, content, media, max_depth)
 
-    def _unreadable(self, failure: Exception, content: bytes, media: MediaType, max_depth: int) -> object:
-        match failure:
+    def _recovered(self, error: Exception, content: bytes, media: MediaType, max_depth: int) -> object:
+        mismatch = self._reader.mismatch(error)
+        if mismatch is None:
+            return self._unreadable(error, content, media, max_depth)
+        fault = AnswerFault(f"the answer does not fit {self._name}: {mismatch.sentence}", mismatch.path)
+        fault.__cause__ = error
+        try:
+            return self._misfit(fault, content)
+        except (ValueError, RecursionError) as second:
+            return self._unreadable(second, content, media, max_depth)
+
+    def _unreadable(self, error: Exception, content: bytes, media: MediaType, max_depth: int) -> object:
+        match error:
             case RecursionError():
                 raise LimitFault("max_json_depth", max_depth)
             case msgspec.ValidationError():  # even with no type asked for: a number too large
-                raise AnswerFault(f"the answer cannot be read: {failure}", path_in(failure))
-            case msgspec.DecodeError() | UnicodeDecodeError() if content.strip():
+                raise AnswerFault(f"the answer cannot be read: {error}", path_in(error))
+            case msgspec.DecodeError() | UnicodeDecodeError():
+                if not content.strip():
+                    return self._nothing()
                 return self._no_json(
-                    AnswerFault(f"expected JSON, found {why_not_json(content, failure)}"), content, media
+                    AnswerFault(f"expected JSON, found {why_not_json(content, error)}"), content, media
                 )
-            case msgspec.DecodeError():
-                return self._nothing()
             case _:
-                raise failure  # by the caller's own code
+                raise error  # by the caller's own code
 
     def _nothing(self) -> None:
         if not self._accepts_none:

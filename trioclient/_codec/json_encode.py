@@ -7,7 +7,6 @@ the encoder's hook; a body that holds one is first turned into plain containers 
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
@@ -37,25 +36,23 @@ def encode_json(body: object, argument: str, default: Convert | None = None) -> 
 
 
 def _encoded(body: object, argument: str, convert: Convert, encoder: msgspec.json.Encoder) -> bytes:
-    failure: Exception | None = None
-    content = b""
-    try:
-        try:
-            content = encoder.encode(body)
-        except _Omitted:
-            content = encoder.encode(_pruned(body, convert))
-    except (TypeError, ValueError, RecursionError) as error:
-        failure = error
-    if failure is None and (b"null" not in content or not may_hold_nonfinite(body)):
-        return content
+    outcome = _tried(encoder.encode, body)
+    if isinstance(outcome, _Omitted):
+        outcome = _tried(lambda body: encoder.encode(_pruned(body, convert)), body)
+    if isinstance(outcome, bytes) and (b"null" not in outcome or not may_hold_nonfinite(body)):
+        return outcome
     refuse_unsayable(body, argument, convert)
-    match failure:
-        case None:
-            return content
-        case RecursionError():
-            raise ValueError(f"{argument} is nested too deeply")
-        case _:
-            raise failure
+    if isinstance(outcome, bytes):
+        return outcome
+    raise ValueError(f"{argument} is nested too deeply") if isinstance(outcome, RecursionError) else outcome
+
+
+def _tried(encode: Callable[[object], bytes], body: object) -> bytes | Exception:
+    # Returned, not handled on the spot: what is raised later is no consequence of it.
+    try:
+        return encode(body)
+    except (TypeError, ValueError, RecursionError) as error:
+        return error
 
 
 class _CallersError(Exception):
@@ -115,15 +112,15 @@ def _callers(call: Callable[[], object]) -> object:
 
 
 # Stands for an omitted value while a body is turned into plain containers. Of a kind that can be
-# left as it is meanwhile, and known by its identity: a caller's own timedelta is another object.
-_GONE: Final = datetime.timedelta(0)
+# left as it is meanwhile, and known by its identity: being mutable, it is never one with another.
+_GONE: Final = bytearray()
 
 
 def _pruned(body: object, convert: Convert) -> object:
     def mark(value: object) -> object:
         return _GONE if isinstance(value, (Omit, NotGiven)) else convert(value)
 
-    return _without_gone(msgspec.to_builtins(body, enc_hook=mark, builtin_types=(datetime.timedelta,)))
+    return _without_gone(msgspec.to_builtins(body, enc_hook=mark, builtin_types=(bytearray,)))
 
 
 def _without_gone(value: Any) -> object:

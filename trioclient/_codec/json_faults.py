@@ -8,6 +8,8 @@ itself is one of the things it looks for.
 
 from __future__ import annotations
 
+import datetime
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, cast
@@ -21,7 +23,9 @@ __all__ = ["may_hold_nonfinite", "refuse_unsayable"]
 MAX_DEPTH: Final = 20_000
 """Deeper than msgspec goes on any Python: only a conversion without end gets there."""
 
-_NEVER_NONFINITE: Final = frozenset({str, int, bool, bytes, type(None)})
+_NEVER_NONFINITE: Final = frozenset(
+    {str, int, bool, bytes, type(None), datetime.date, datetime.datetime, Omit, NotGiven, msgspec.UnsetType}
+)
 _ARRAYS: Final = (list, tuple, set, frozenset)
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -43,7 +47,10 @@ def may_hold_nonfinite(body: object) -> bool:
             if not math.isfinite(value):
                 return True
         elif kind not in _NEVER_NONFINITE:
-            return True
+            names = _field_names(kind)
+            if names is None:
+                return True
+            pending.extend([getattr(value, name, None) for name in names])
     return False
 
 
@@ -144,18 +151,19 @@ def _entries(mapping: Mapping[object, object]) -> Iterator[_Child]:
             yield f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]", value
 
 
-def _field_names(kind: Any) -> list[str] | None:
+@functools.lru_cache(maxsize=512)
+def _field_names(kind: Any) -> tuple[str, ...] | None:
     """Of a Struct, dataclass or attrs class, as msgspec encodes them; None for other types."""
     if issubclass(kind, msgspec.Struct):
-        return list(kind.__struct_fields__)
+        return kind.__struct_fields__
     if (fields := getattr(kind, "__dataclass_fields__", None)) is not None:
-        return list(fields)
+        return tuple(fields)
     if (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
-        return [attribute.name for attribute in attributes if not attribute.name.startswith("_")]
+        return tuple(attribute.name for attribute in attributes if not attribute.name.startswith("_"))
     return None
 
 
-def _fields(value: object, names: list[str]) -> Iterator[_Child]:
+def _fields(value: object, names: tuple[str, ...]) -> Iterator[_Child]:
     for name in names:
         field = getattr(value, name, msgspec.UNSET)
         if field is not msgspec.UNSET and not isinstance(field, (Omit, NotGiven)):

@@ -11,18 +11,16 @@ where a type mentions one, numbers with a fraction are decoded to ``Decimal``, a
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import datetime
 import decimal
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator
+from functools import partial
 from types import NoneType
-from typing import Any, Final, Literal, Union, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
-from msgspec import NODEFAULT, UNSET, inspect
+from msgspec import inspect
 
 from .lenient import (
     Convert,
@@ -36,11 +34,9 @@ from .lenient import (
     open_tagged,
     open_tuple,
 )
+from .lenient_records import RecordType, absent_value, record_maker
 
 __all__ = ["LenientDecoder"]
-
-_Record = Union[inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType]
-_Make = Callable[[dict[str, object]], object]
 
 
 class LenientDecoder:
@@ -215,14 +211,15 @@ class _Compiler:
         untagged = self._record(first) if len(infos) == 1 else None
         return {dict: partial(open_tagged, first.tag_field, variants, untagged)}
 
-    def _record(self, info: _Record) -> Convert:
+    def _record(self, info: RecordType) -> Convert:
         known = self._records.get(id(info))
         if known is None:
             fields: list[Field] = []
-            known = self._records[id(info)] = partial(open_record, fields, _maker(info))
+            known = self._records[id(info)] = partial(open_record, fields, record_maker(info))
             # Only now, since a field may be of this very type.
             fields.extend(
-                Field(field.name, field.encode_name, self.plan(field.type), _absent(field)) for field in info.fields
+                Field(field.name, field.encode_name, self.plan(field.type), absent_value(field))
+                for field in info.fields
             )
         return known
 
@@ -252,85 +249,3 @@ def _open_tagged_array(variants: dict[object, Convert], sent: list[object]) -> o
     tag = sent[0] if sent else None
     variant = variants.get(tag) if type(tag) is str or type(tag) is int else None
     return sent if variant is None else variant(sent[1:])
-
-
-def _absent(field: inspect.Field) -> Callable[[], object]:
-    if field.default_factory is not NODEFAULT:
-        return field.default_factory
-    if field.default is not NODEFAULT:
-        return partial(keep, field.default)
-    return partial(keep, None if field.required else UNSET)
-
-
-# Making records
-
-
-def _maker(info: _Record) -> _Make:
-    cls: Any = getattr(info.cls, "__origin__", info.cls)  # of a generic type with its parameters
-    match info:
-        case inspect.StructType():
-            return partial(_make_struct if hasattr(cls, "__post_init__") else _call, cls)
-        case inspect.DataclassType():
-            return partial(_make_dataclass, cls)
-        case inspect.TypedDictType():
-            return _make_typed_dict
-        case inspect.NamedTupleType():
-            return partial(_make_named_tuple, cls)
-
-
-def _call(cls: Callable[..., object], values: dict[str, object]) -> object:
-    return cls(**values)
-
-
-def _make_struct(cls: Any, values: dict[str, object]) -> object:
-    # With values in it that its type forbids, the class's own code may raise anything.
-    with contextlib.suppress(Exception):
-        return cls(**values)
-    made = copy.copy(_blank(cls))
-    for name, value in values.items():
-        msgspec.structs.force_setattr(made, name, value)
-    return made
-
-
-class _WithoutHooks:
-    """Put before a Struct class in the bases of a class, hides the hooks of that Struct class."""
-
-    __slots__ = ()
-
-    def __init_subclass__(cls, **_: object) -> None:
-        pass
-
-    def __post_init__(self) -> None:
-        pass
-
-
-@lru_cache(maxsize=1024)
-def _blank(cls: Any) -> msgspec.Struct:
-    """An instance to copy, made without ``__post_init__``.
-
-    msgspec has no way to do that, so it is made as one of a throw-away subclass.
-    """
-    without_hooks = type(cls)(cls.__name__, (_WithoutHooks, cls), {})
-    blank = without_hooks(**dict.fromkeys(cls.__struct_fields__))
-    msgspec.structs.force_setattr(blank, "__class__", cls)
-    return blank
-
-
-def _make_dataclass(cls: Any, values: dict[str, object]) -> object:
-    """Also attrs classes; like msgspec, around ``__init__``."""
-    made = object.__new__(cls)
-    for name, value in values.items():
-        object.__setattr__(made, name, value)
-    hook = getattr(made, "__post_init__", None) or getattr(made, "__attrs_post_init__", None)
-    if hook is not None:
-        with contextlib.suppress(Exception):  # as above
-            hook()
-    return made
-
-
-def _make_typed_dict(values: dict[str, object]) -> object:
-    return {name: value for name, value in values.items() if value is not UNSET}
-
-
-def _make_named_tuple(cls: Any, values: dict[str, object]) -> object:
-    return cls._make(values.values())

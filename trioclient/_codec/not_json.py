@@ -24,20 +24,16 @@ def why_not_json(content: bytes, error: msgspec.DecodeError | UnicodeDecodeError
     if isinstance(error, UnicodeDecodeError):
         return _bad_utf8(content)
     reason = str(error)
-    if "surrogate" in reason or _HALF_PAIR_AT_END.search(content, max(0, len(content) - 12)):
-        return f"half of a surrogate pair in a string{_place(reason)}"
     offset = _OFFSET.search(reason)
-    for word in _NO_NUMBERS:
-        if offset is not None and content.startswith(word, int(offset[1])):
-            return f"{word.decode()}{_place(reason)}, which is no JSON"
     if offset is None:
-        return "a text that ends before its value does"
+        half_pair = _HALF_PAIR_AT_END.search(content, max(0, len(content) - 12))
+        return "half a surrogate pair in its last string" if half_pair else "text that ends before its value does"
+    if "surrogate" in reason:
+        return f"half a surrogate pair before byte {offset[1]}"
+    for word in _NO_NUMBERS:
+        if content.startswith(word, int(offset[1])):
+            return f"{word.decode()} at byte {offset[1]}, which JSON does not have"
     return f"malformed text: {reason.removeprefix('JSON is malformed: ')}"
-
-
-def _place(reason: str) -> str:
-    offset = _OFFSET.search(reason)
-    return "" if offset is None else f" at byte {offset[1]}"
 
 
 def _bad_utf8(content: bytes) -> str:
@@ -45,5 +41,5 @@ def _bad_utf8(content: bytes) -> str:
     try:
         content.decode()
     except UnicodeDecodeError as error:
-        return f"byte {content[error.start]:#04x} at byte {error.start}, which is no UTF-8"
-    return "a string that is no UTF-8"
+        return f"byte {content[error.start]:#04x} at byte {error.start}, which is not UTF-8"
+    return "a string that is not UTF-8"

@@ -55,8 +55,9 @@ def encode_query(params: Mapping[str, object], arrays: ArrayStyle = "repeat") ->
     query = _Query(arrays)
     for key, value in params.items():
         path = ("params", key)
-        if type(value) is str:
-            query.pairs.append(f"{_key(key, path)}={_quoted(value, path)}")
+        kind = type(value)
+        if kind is str or kind is int:
+            query.pairs.append(f"{_key(key, path)}={_quoted(str(value), path)}")
         else:
             query.add(_key(key, path), value, path, (params,))
     return "&".join(query.pairs)
@@ -169,6 +170,8 @@ def _entered(container: object, path: Path, above: Path) -> Path:
 
 
 def _key(key: object, path: Path) -> str:
+    if type(key) is str:
+        return _quoted(key, path)
     if not isinstance(key, str):
         raise TypeError(f"{_shown(path)}: keys must be str, not {type(key).__name__}")
     return _quoted(scalar_text(key, path), path)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RedirectRefused", "attempt"]
 
 
-class RedirectRefused(Exception):  # noqa: N818
+class RedirectRefused(Exception):
     """The answer is a redirect that must not be followed."""
 
     def __init__(self, reason: str, answer: Answer) -> None:

@@ -6,6 +6,7 @@ single bytes would otherwise hold a call for ever.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from .._codec.content import decoder_for
@@ -31,10 +32,8 @@ async def read_start(response: WireResponse, wire: WireRequest, phases: PhaseSco
     """As much as an exception keeps of an error answer; what is over that is left unread."""
     pieces: list[bytes] = []
     cap = wire.limits.max_error_body_bytes
-    try:
+    with contextlib.suppress(LimitFault):
         await _collect(pieces, response, wire, phases, cap)
-    except LimitFault:
-        pass
     return b"".join(pieces)[:cap]
 
 

@@ -6,7 +6,7 @@ One table of kinds; the facts come from the call's trace.
 from __future__ import annotations
 
 import http
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union, cast
 
 import msgspec
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Failure", "error_of"]
 
-Failure = Answer | Fault | RedirectRefused
+Failure = Union[Answer, Fault, RedirectRefused]
 """An attempt that brought no usable answer."""
 
 _MESSAGE_CHARACTERS = 300
@@ -59,9 +59,7 @@ def _fault_error(trace: CallTrace, fault: Fault, now: float, answer: Answer | No
         return trace.error(LimitExceeded, str(fault), now, answer=answer, limit=fault.limit, value=fault.value)
     if isinstance(fault, AnswerFault):
         body = None if answer is None else _decoded(answer.content)
-        return trace.error(
-            APIResponseValidationError, str(fault), now, answer=answer, path=fault.path, body=body
-        )
+        return trace.error(APIResponseValidationError, str(fault), now, answer=answer, path=fault.path, body=body)
     return trace.error(APIConnectionError, str(fault), now)
 
 
@@ -88,7 +86,8 @@ def _decoded(content: bytes) -> object:
 def _reason(body: object) -> str:
     """The server's own words, where the body has them in a usual place."""
     while isinstance(body, dict):
-        body = next((body[key] for key in ("error", "message", "detail", "title") if body.get(key)), None)
+        fields = cast("dict[str, object]", body)
+        body = next((fields[key] for key in ("error", "message", "detail", "title") if fields.get(key)), None)
     if not isinstance(body, str):
         return ""
     text = " ".join(body.split())

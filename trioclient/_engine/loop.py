@@ -27,7 +27,16 @@ from .._errors import APIError, DeadlineExceeded
 from .._faults import Fault, TimeoutFault
 from .._net.protocol import PhaseScope, WireRequest
 from .._policy.gate import Gate
-from .._policy.retry import Outcome, Retry, Stop, decide, gate_delay, named_retry_at, outcome_of_answer, outcome_of_fault
+from .._policy.retry import (
+    Outcome,
+    Retry,
+    Stop,
+    decide,
+    gate_delay,
+    named_retry_at,
+    outcome_of_answer,
+    outcome_of_fault,
+)
 from .attempt import RedirectRefused, attempt
 from .call import Answer, CallTrace, PreparedCall
 from .failure import Failure, error_of

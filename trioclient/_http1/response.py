@@ -69,7 +69,8 @@ class ResponseParser:
     def __init__(self, method: str, limits: Limits) -> None:
         self._method = method
         self._limits = limits
-        self._parser = httptools.HttpResponseParser(self)
+        # None once done: it refers back to this object, and the two would wait for the collector.
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._events: list[Event] = []
         self._headers: RawHeaders = []
         self._header_bytes = 0
@@ -86,8 +87,10 @@ class ResponseParser:
         """Take received bytes, or ``b""`` at the end of input; return what they complete."""
         if not data:
             return self._end_of_input()
+        parser = self._parser
+        assert parser is not None, "fed after the end"
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             raise ProtocolFault("the server switched protocols, which was not asked for") from None
         except httptools.HttpParserError as error:
@@ -111,7 +114,7 @@ class ResponseParser:
         return events
 
     def close(self) -> None:
-        """Let go of the C parser, which refers back to this object."""
+        """Let go of the C parser."""
         self._parser = None
 
     def _end_of_input(self) -> list[Event]:
@@ -137,9 +140,9 @@ class ResponseParser:
             self._headers.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
-        if self.done:
-            return
         parser = self._parser
+        if self.done or parser is None:
+            return
         status = self._status = parser.get_status_code()
         version = parser.get_http_version()
         if version not in _VERSIONS:
@@ -158,7 +161,7 @@ class ResponseParser:
             self._events.append(data)
 
     def on_message_complete(self) -> None:
-        if self.head_seen and not self.done:
+        if self.head_seen and not self.done and self._parser is not None:
             self.done = True
             self._reusable = self._parser.should_keep_alive()
         self._headers = []

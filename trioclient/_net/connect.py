@@ -131,7 +131,7 @@ def _reason(error: OSError) -> str:
 def _is_tls_stale(stream: trio.SSLStream[trio.SocketStream], sock: trio.socket.SocketType) -> bool:
     # A second record that came with the last one sits in the stream's own buffer, unseen by
     # the socket: bytes nobody asked for, as good as a reason to hang up.
-    return sock.is_readable() or stream._incoming.pending > 0
+    return sock.is_readable() or stream._incoming.pending > 0  # pyright: ignore[reportPrivateUsage] -- no public way
 
 
 def _abandon(sock: trio.socket.SocketType) -> None:

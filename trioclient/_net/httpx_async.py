@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, Final, cast
 
 import trio
 
@@ -79,7 +79,7 @@ class HttpxTransport:
 
     async def _exchange(self, request: WireRequest, phases: PhaseScope, permit: Permit) -> HttpxResponse:
         trace = ExchangeTrace(request, phases)
-        upload = None if request.body.content is not None else _upload_class(self._library)(request.body)
+        upload = _upload_class(self._library)(request.body)
         built = build_request(self._client, self._library, request, request.timeouts, upload, {"trace": trace})
         phases.enter("httpx", math.inf)
         request.sent = "maybe"
@@ -87,15 +87,14 @@ class HttpxTransport:
             response = await self._client.send(built, stream=True, follow_redirects=False)
         except BaseException as error:
             await trace.clean_up(self._client)
-            if not isinstance(error, Exception) or (upload is not None and upload.raised(error)):
+            if not isinstance(error, Exception) or upload.raised(error):
                 raise
             fault = self._library.fault(error, request)
             if fault is error:
                 raise
             raise fault from error
         finally:
-            if upload is not None:
-                await upload.aclose()
+            await upload.aclose()
         request.sent = "yes"
         phases.enter("read", request.timeouts.read)
         try:
@@ -120,7 +119,7 @@ class HttpxResponse:
         self._library = library
         self._request = request
         self._permit = permit
-        self._pieces: AsyncIterator[bytes] | None = None
+        self._pieces: AsyncGenerator[bytes, None] | None = None
         self._closed = False
         self._whole = False
 
@@ -162,7 +161,7 @@ class HttpxResponse:
             content, self._content = self._content, b""
             return content
         if self._pieces is None:
-            self._pieces = self._response.aiter_raw()
+            self._pieces = cast("AsyncGenerator[bytes, None]", self._response.aiter_raw())
         async for piece in self._pieces:
             if piece:
                 return piece
@@ -176,21 +175,25 @@ async def _close(response: httpx.Response) -> None:
             await response.aclose()
 
 
-async def _leave(pieces: AsyncIterator[bytes]) -> None:
+async def _leave(pieces: AsyncGenerator[bytes, None]) -> None:
     """End a body half-way.
 
     httpx reads a body through five generators in one another. Closing the outermost leaves the
     others to the garbage collector, each with a ResourceWarning; an exception from within ends
     them all. So the next read is cancelled.
     """
-    with trio.CancelScope() as scope, contextlib.suppress(Exception):
+    with trio.CancelScope(shield=True) as scope, contextlib.suppress(Exception):
         scope.cancel()
-        for _ in range(_MOST_LEFTOVERS):  # what was read already comes without waiting
-            await pieces.__anext__()
+        async with contextlib.aclosing(pieces):
+            for _ in range(_MOST_LEFTOVERS):  # what was read already comes without waiting
+                await pieces.__anext__()
 
 
 class _Upload:
-    """A streamed request body. Sent again (a digest challenge) only where it can be replayed."""
+    """A request body. Sent again (a digest challenge) only where it can be replayed.
+
+    One in memory too: httpx's own is a generator, which leaks when left half-way.
+    """
 
     def __init__(self, body: RequestBody) -> None:
         self._body = body

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Head", "Library", "build_request", "head_of", "library_of"]
 
 # The message is all that tells a lost connection from a broken protocol.
-_LOST: Final = ("incomplete", "without sending", "peer closed connection", "ConnectionTerminated", "StreamReset")
+_LOST: Final = ("closed connection", "disconnected", "ConnectionTerminated", "StreamReset")
 
 
 class _Rule(NamedTuple):
@@ -64,6 +64,7 @@ class Library:
     def __init__(self, module: Any) -> None:
         self.Timeout: type[httpx.Timeout] = module.Timeout
         self.Response: type[httpx.Response] = module.Response
+        self.ByteStream: type[httpx.ByteStream] = module.ByteStream
         self.AsyncByteStream: type[httpx.AsyncByteStream] = module.AsyncByteStream
         self.SyncByteStream: type[httpx.SyncByteStream] = module.SyncByteStream
         self._module = module
@@ -130,26 +131,25 @@ def build_request(
     upload: Any,
     extensions: dict[str, Any],
 ) -> httpx.Request:
-    """`request` with the client's own defaults under it. `upload` is its body unless that is in memory."""
+    """`request` with the client's own defaults under it. `upload` is its body as httpx wants it."""
+    body = request.body
     headers = request.headers
     url = str(request.target)
     # A client's own query would replace that of the URL, were it not handed over as well.
     own_query: list[tuple[str, Any]] | None = list(httpx.URL(url).params.multi_items()) if client.params else None
     names = {name.lower() for name, _ in headers}
-    if upload is not None and request.body.length is not None and b"content-length" not in names:
-        headers = [*headers, (b"Content-Length", b"%d" % request.body.length)]
+    if body.content is None and body.length is not None and b"content-length" not in names:
+        headers = [*headers, (b"Content-Length", b"%d" % body.length)]
     built = client.build_request(
         request.method,
         url,
         headers=headers,
         params=own_query,
-        content=request.body.content if upload is None else upload,
+        content=upload if body.content is None else body.content,
         timeout=library.timeout(timeouts),
         extensions=extensions,
     )
-    if upload is not None:
-        # httpx has wrapped it in a generator, which leaks when left half-way.
-        built.stream = upload
+    built.stream = upload  # httpx has wrapped it in a generator
     if b"accept-encoding" not in names:
         # The caller said `omit`; what comes back is not for httpx to decode.
         built.headers.pop("accept-encoding", None)

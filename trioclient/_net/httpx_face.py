@@ -12,7 +12,7 @@ import abc
 import functools
 import math
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import trio
@@ -31,14 +31,19 @@ __all__ = ["HttpxFace"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110 section 9.2.2
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _TIMEOUTS: Final = {
     "connect": "ConnectTimeout",
     "read": "ReadTimeout",
     "write": "WriteTimeout",
     "pool": "PoolTimeout",
 }
+_EXCEPTIONS: Final = (
+    (ConnectFault, "ConnectError"),
+    (DisconnectFault, "ReadError"),
+    (ClosedFault, "ReadError"),
+)
 
 
 class HttpxFace(httpx.AsyncBaseTransport, abc.ABC):
@@ -66,22 +71,21 @@ class HttpxFace(httpx.AsyncBaseTransport, abc.ABC):
         return library.Response(
             response.status,
             headers=response.headers,
-            stream=_stream_class(library)(response, wire.timeouts.read, library, request),
+            stream=_answer_class(library)(response, wire.timeouts.read, library, request),
             extensions={"http_version": response.http_version.encode("ascii")},
         )
 
 
 def _wire_request(request: httpx.Request, library: Library, limits: Limits) -> WireRequest:
     target = _target(request, library)
-    length: int | None = None
-    headers: list[tuple[bytes, bytes]] = []
-    for name, value in request.headers.raw:
-        lower = name.lower()
-        if lower == b"content-length":
-            length = int(value)
-        elif lower not in _FRAMING and (lower, value) != (b"host", target.host_header.encode("ascii")):
-            headers.append((name, value))
-    body = _body(request, length)
+    host = (b"host", target.host_header.encode("ascii"))
+    # What frames the message is added where the bytes are made.
+    headers = [
+        (name, value)
+        for name, value in request.headers.raw
+        if name.lower() not in _FRAMING and (name.lower(), value) != host
+    ]
+    body = _body(request, library)
     replayable = body.replayable and (request.method in _IDEMPOTENT or "idempotency-key" in request.headers)
     return WireRequest(request.method, target, headers, body, _timeouts(request), limits, replayable)
 
@@ -90,12 +94,81 @@ def _target(request: httpx.Request, library: Library) -> Target:
     # Not Target.of: what httpx's client took is not to be refused here, a user name for one.
     url = request.url
     if url.scheme not in _DEFAULT_PORTS or not url.raw_host:
-        raise library.exception("UnsupportedProtocol")(f"{url.scheme or 'no'} scheme: only http:// and https:// are spoken")
+        raise library.exception("UnsupportedProtocol")("only http:// and https:// URLs can be sent to")
     port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
     return Target(url.scheme, url.raw_host.decode("ascii"), port, url.raw_path.decode("ascii"))
 
 
 def _timeouts(request: httpx.Request) -> Timeouts:
     given: dict[str, float | None] = request.extensions.get("timeout", {})
-    connect, read, write, pool = (math.inf if given.get(name) is None else given[name] for name in Timeouts._fields)
-    return Timeouts(connect, read, write, pool)
+    return Timeouts(*(math.inf if (seconds := given.get(phase)) is None else seconds for phase in Timeouts._fields))
+
+
+def _body(request: httpx.Request, library: Library) -> RequestBody:
+    stream = request.stream
+    if isinstance(stream, library.ByteStream):
+        content = b"".join(stream)
+        return RequestBody(content, None) if content else NO_BODY
+    length = request.headers.get("content-length", "")
+    return _StreamBody(stream, int(length) if length.isdigit() else None)
+
+
+class _StreamBody(RequestBody):
+    """A streamed body of httpx, whose Content-Type is among the headers already."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: httpx.AsyncByteStream | httpx.SyncByteStream, length: int | None) -> None:
+        self.content = None
+        self.content_type = None
+        self.length = length
+        self.replayable = False
+        self._stream = stream
+
+    def pieces(self) -> Pieces | AsyncPieces:
+        stream = self._stream
+        # A multipart body is both; httpx too takes it as the first.
+        return AsyncPieces(aiter(stream)) if isinstance(stream, AsyncIterable) else Pieces(iter(stream))
+
+
+class _Answer:
+    """The body of an answer as httpx wants it. Not a generator, which `break` would leave open."""
+
+    def __init__(self, response: WireResponse, read_timeout: float, library: Library, request: httpx.Request) -> None:
+        self._response = response
+        self._read_timeout = read_timeout
+        self._library = library
+        self._request = request
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        with trio.move_on_after(self._read_timeout):
+            try:
+                piece = await self._response.receive()
+            except Fault as fault:
+                raise _named(fault, self._library, self._request) from fault
+            if piece:
+                return piece
+            raise StopAsyncIteration
+        raise _named(TimeoutFault("read"), self._library, self._request)
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+@functools.cache
+def _answer_class(library: Library) -> type[Any]:
+    # httpx tells an async body from a blocking one by its own base class.
+    return type("Answer", (_Answer, library.AsyncByteStream), {})
+
+
+def _named(fault: Fault, library: Library, request: httpx.Request) -> Exception:
+    """The library's exception for a fault."""
+    if isinstance(fault, TimeoutFault):
+        name = _TIMEOUTS.get(fault.phase, "ReadTimeout")
+    else:
+        name = next((name for kind, name in _EXCEPTIONS if isinstance(fault, kind)), "RemoteProtocolError")
+    kind: Any = library.exception(name)
+    return kind(str(fault), request=request)

@@ -93,7 +93,7 @@ class HttpxThreadTransport:
                 await trio.to_thread.run_sync(self._client.close, abandon_on_cancel=True)
 
     async def _send(self, request: WireRequest, phases: PhaseScope, exchange: _Exchange) -> HttpxThreadResponse:
-        upload = None if request.body.content is not None else _upload_class(self._library)(request.body)
+        upload = _upload_class(self._library)(request.body)
         timeouts = _clipped(request.timeouts, phases.ceiling - trio.current_time())
         built = build_request(self._client, self._library, request, timeouts, upload, {})
         phases.enter("httpx", math.inf)
@@ -101,7 +101,7 @@ class HttpxThreadTransport:
         try:
             response = await exchange.step(lambda: exchange.open(self._client, built))
         except Exception as error:
-            if upload is not None and error is upload.error:
+            if error is upload.error:
                 raise
             fault = self._library.fault(error, request)
             if fault is error:
@@ -228,7 +228,7 @@ class _Exchange:
 
 
 class _Upload:
-    """A streamed request body. Sent again (a digest challenge) only where it can be replayed."""
+    """A request body. Sent again (a digest challenge) only where it can be replayed."""
 
     def __init__(self, body: RequestBody) -> None:
         self._body = body

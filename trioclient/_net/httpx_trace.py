@@ -31,27 +31,28 @@ __all__ = ["ExchangeTrace"]
 _CLOSE_SECONDS: Final = 1.0
 
 _CONNECT: Final = frozenset({"connect_tcp.started", "connect_unix_socket.started"})
-_CONNECTED: Final = frozenset({"connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete"})
+_CONNECTED: Final = frozenset({"connect_tcp.complete", "connect_unix_socket.complete"})
 
 
 class ExchangeTrace:
     """The ``trace`` extension of one request. Never waits."""
 
-    __slots__ = ("_connecting", "_fresh", "_phases", "_request")
+    __slots__ = ("_connecting", "_handshaking", "_phases", "_request", "_stream")
 
     def __init__(self, request: WireRequest, phases: PhaseScope) -> None:
         self._request = request
         self._phases = phases
         # From the pool's doing to a connection's first use.
         self._connecting = True
-        # The stream just opened, until the connection that will close it begins to use it.
-        self._fresh: Any = None
+        # The stream of the connection being made, and whether anyone but a handshake has it.
+        self._stream: Any = None
+        self._handshaking = False
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         layer, _, step = event.partition(".")
         self._connecting = layer not in ("http11", "http2")
-        if not self._connecting:
-            self._fresh = None
+        if not step.endswith(".failed"):
+            self._handshaking = self._connecting and step.endswith(".started")
         if step == "send_request_headers.started":
             self._phases.enter("write", math.inf)  # httpx bounds each write
             self._request.sent = "maybe"
@@ -63,7 +64,7 @@ class ExchangeTrace:
             self._phases.enter("connect", math.inf)  # httpx bounds it
             self._request.sent = "no"
         elif step in _CONNECTED:
-            self._fresh = info["return_value"]
+            self._stream = info["return_value"]
 
     async def clean_up(self, client: object) -> None:
         """After a failed exchange: close what httpcore left behind. Does not wait long."""
@@ -71,6 +72,6 @@ class ExchangeTrace:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_SECONDS):
                 # What made the exchange fail is told, not what closing adds to it.
                 with contextlib.suppress(Exception):
-                    if self._fresh is not None:
-                        await self._fresh.aclose()
+                    if self._handshaking and self._stream is not None:
+                        await self._stream.aclose()
                     await close_orphans(client)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from typing import cast
 
 import trio
 
@@ -19,23 +20,22 @@ __all__ = ["open_single_nursery"]
 
 
 @contextlib.asynccontextmanager
-async def open_single_nursery() -> AsyncIterator[trio.Nursery]:
+async def open_single_nursery() -> AsyncGenerator[trio.Nursery, None]:
     """Like ``trio.open_nursery``, but of several exceptions the gravest is raised alone."""
     try:
         async with trio.open_nursery() as nursery:
             yield nursery
     except BaseExceptionGroup as group:
         gravest = min(_leaves(group), key=_gravity)
-        # The leaf keeps its own cause; the group around it is of no interest.
-        gravest.__suppress_context__ = True
-        raise gravest
+        # With its own cause, if it has one; the group around it is of no interest.
+        raise gravest from gravest.__cause__
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     leaves: list[BaseException] = []
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            leaves += _leaves(error)
+            leaves += _leaves(cast("BaseExceptionGroup[BaseException]", error))
         else:
             leaves.append(error)
     return leaves

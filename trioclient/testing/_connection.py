@@ -165,6 +165,12 @@ class Connection:
             # The test's own bug: told to the client as a server's would be, raised at the exit.
             self._ledger.errors.append(error)
             answer = reply(500, json={"error": f"the scripted function raised {error!r}"})
+        except trio.Cancelled:
+            raise
+        except BaseException as error:
+            # A KeyboardInterrupt, a `pytest.fail()`: ends the server, and is told at the exit as well.
+            self._ledger.errors.append(error)
+            raise
         return answer if isinstance(answer, RawReply) else answer.to_raw(request.method)
 
     async def _receive_body(self) -> bytes:

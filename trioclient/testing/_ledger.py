@@ -24,7 +24,7 @@ class Ledger:
         self.keep = keep
         self.requests: deque[RecordedRequest] = deque(maxlen=keep)
         self.connections: deque[ConnectionRecord] = deque(maxlen=keep)
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
         self.opened = self.closed = 0
         self.received = self.in_flight = self.max_in_flight = 0
         self._stopped = False

@@ -28,7 +28,7 @@ class LoopbackServer(Server):
     0: none), for long runs; the counts go on.
 
     The exit closes every connection and ends every task. If a scripted function raised, its
-    client got a 500, and the exit raises what it raised. `in_thread` is for blocking code.
+    client got a 500, and the exit raises the same exception. `in_thread` is for blocking code.
     """
 
     @classmethod
@@ -57,8 +57,13 @@ class LoopbackServer(Server):
         # The shield is so that nothing else can interrupt the end, which takes no time.
         self._nursery.cancel_scope.shield = True
         self._nursery.cancel_scope.cancel()
-        await self._nursery_manager.__aexit__(None, None, None)
-        self._ledger.stop()
+        try:
+            await self._nursery_manager.__aexit__(None, None, None)
+        except BaseException:
+            self._raise_first_error()
+            raise
+        finally:
+            self._ledger.stop()
         if exc is None or isinstance(exc, Exception):
             self._raise_first_error()
 

@@ -42,9 +42,9 @@ class BlockingLoopbackServer(Server):
             self._token.run_sync_soon(self._scope.cancel)
         self._thread.join()
         if exc is None or isinstance(exc, Exception):
+            self._raise_first_error()
             if self._failure is not None:
                 raise self._failure
-            self._raise_first_error()
 
     def wait_requests(self, n: int, timeout: float = 10.0) -> None:
         """Until `n` requests were received in all, bodies included. Raises TimeoutError after `timeout` seconds."""

@@ -69,8 +69,10 @@ def drip(of: Reply = _PLAIN, *, interval: float, head: bool = True) -> RawReply:
 def raw(data: bytes, *, close: bool = True) -> RawReply:
     """Send exactly these bytes, then close the connection or keep it for the next request.
 
-    raw(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n{}")
-    raw(reply(json=1).wire() + reply(json=2).wire(), close=False)
+        raw(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n{}")
+        raw(reply(json=1).wire() + reply(json=2).wire(), close=False)
+
+    The wire form of a proper answer is a good start.
     """
     return RawReply(ending=(Send(bytes(data)),), close=close)
 
@@ -114,9 +116,9 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _inflating_block() -> bytes:
-    # A full flush forgets everything before it, so the same bytes can be repeated for ever.
+    # The flush ends it on a whole byte, so that it can be repeated for ever.
     compressor = zlib.compressobj(wbits=-15)
-    return compressor.compress(bytes(1_048_576)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    return compressor.compress(bytes(1_048_576)) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

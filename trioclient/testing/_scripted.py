@@ -103,6 +103,7 @@ class ScriptedTransport:
         """Whether the client has closed it."""
 
     async def send(self, request: WireRequest, phases: PhaseScope) -> WireResponse:
+        """Meet the next entry of the script. Raises what it says, and ScriptExhausted after the last."""
         if self.closed:
             raise ClosedFault
         seen = SeenRequest(
@@ -116,6 +117,7 @@ class ScriptedTransport:
         return await self._carry_out(self._next_entry(seen), request, seen, phases)
 
     async def aclose(self) -> None:
+        """Refuse further requests."""
         self.closed = True
         await trio.lowlevel.checkpoint()
 
@@ -211,6 +213,8 @@ async def _chosen(
     """What a scripted function chooses, once it has been shown the whole request."""
     phases.enter("write", request.timeouts.write)
     seen.body = await _whole_body(request)
+    phases.enter("read", request.timeouts.read)
+    request.sent = "maybe"
     outcome = choose(seen)
     return _checked(await outcome if inspect.isawaitable(outcome) else outcome, seen)
 

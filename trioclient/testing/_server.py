@@ -85,7 +85,7 @@ class Server:
         return list(self._ledger.connections)
 
     @property
-    def errors(self) -> list[Exception]:
+    def errors(self) -> list[BaseException]:
         """What scripted functions raised; the first is raised again when the server exits."""
         return list(self._ledger.errors)
 
