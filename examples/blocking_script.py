@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+import os
 import sys
 from collections.abc import Generator, Sequence
 from urllib.parse import unquote
@@ -124,6 +125,7 @@ def last_segment(request: RecordedRequest) -> str:
 @contextlib.contextmanager
 def embedded_server() -> Generator[str, None, None]:
     """Its URL."""
+    os.environ["no_proxy"] = "*"  # the embedded server is not behind a proxy
     with LoopbackServer.in_thread() as server:
         server.route("GET", "/weather/*", weather_of)
         server.route("GET", "/moody", reply(503), SLOW_DOWN, reply(json={"city": "Lima", "degrees": 19}))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import random
 import statistics
 import sys
@@ -260,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(settings.base_url, settings, results)
         print_report(results)
     else:
+        os.environ["no_proxy"] = "*"  # the embedded server is not behind a proxy
         service = EmbeddingService(settings.seed)
         with LoopbackServer.in_thread() as server:
             server.route("POST", "/embed", service)

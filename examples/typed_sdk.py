@@ -11,6 +11,7 @@ lower part is a server to try it on and a user of each face.
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from collections.abc import Sequence
 from typing import Union
@@ -269,6 +270,7 @@ class NotesService:
 
 def main() -> int:
     """The exit code."""
+    os.environ["no_proxy"] = "*"  # the embedded server is not behind a proxy
     service = NotesService()
     with LoopbackServer.in_thread() as server:
         server.route("*", "/v1/notes*", service)

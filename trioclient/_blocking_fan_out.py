@@ -22,7 +22,7 @@ import trio
 from ._client.fan_out import FanOut, OnError, fan_out
 from ._client.fan_out_report import FanOutReport, FanOutStatistics, Outcome
 from ._feed import Feed, Feeder
-from ._portal import Lease
+from ._portal import GRACE, Lease
 from ._types import checked_int
 
 __all__ = ["BlockingFanOut", "blocking_fan_out"]
@@ -89,8 +89,13 @@ class BlockingFanOut(Generic[Item, Value]):
         self._over = False
 
     def __enter__(self) -> BlockingFanOut[Item, Value]:
-        self._feed.__enter__()
-        return self
+        try:
+            self._feed.__enter__()
+            return self
+        except BaseException:
+            # Ctrl-C may come between that return and this one.
+            self._feed.close(GRACE)
+            raise
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None

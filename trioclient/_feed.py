@@ -136,14 +136,14 @@ class Feed(Generic[T]):
         self._open = False
 
     def __enter__(self) -> Feed[T]:
-        self._portal = self._lease.enter()
-        self._open = True
         try:
+            self._portal = self._lease.enter()
+            self._open = True
             start_task(self._portal.token, self._run)
+            return self
         except BaseException:
             self.close(GRACE)
             raise
-        return self
 
     async def _run(self) -> None:
         self._answer = await outcome.acapture(self._crossing.run)

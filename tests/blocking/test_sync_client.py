@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gc
+import inspect
 import threading
 import warnings
 import weakref
@@ -45,6 +46,29 @@ def client(server: BlockingLoopbackServer) -> Iterator[SyncAPIClient]:
         yield client
 
 
+def public_methods(client_class: type[BaseClient]) -> dict[str, Any]:
+    return {name: member for name, member in inspect.getmembers(client_class) if not name.startswith("_")}
+
+
+def test_it_has_all_the_methods_of_the_async_one_and_their_signatures() -> None:
+    asynchronous = public_methods(AsyncAPIClient)
+    asynchronous["close"] = asynchronous.pop("aclose")
+    blocking_methods = public_methods(SyncAPIClient)
+    assert asynchronous.keys() - blocking_methods.keys() == set()
+    for name, method in asynchronous.items():
+        if inspect.iscoroutinefunction(method):
+            assert inspect.signature(method) == inspect.signature(blocking_methods[name])
+
+
+@pytest.mark.parametrize("name", ["__init__", "with_options", "fan_out"])
+def test_methods_written_twice_take_the_same_arguments(name: str) -> None:
+    def arguments(client_class: type[BaseClient]) -> list[tuple[str, object]]:
+        parameters = inspect.signature(getattr(client_class, name)).parameters
+        return [(parameter.name, parameter.default) for parameter in parameters.values()]
+
+    assert arguments(SyncAPIClient) == arguments(AsyncAPIClient)
+
+
 def test_every_verb_is_there(server: BlockingLoopbackServer, client: SyncAPIClient) -> None:
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
         server.route(method, "/echo", lambda request: reply(json=[request.method, request.body.decode()]))
@@ -78,8 +102,7 @@ def test_threads_share_one_client(server: BlockingLoopbackServer, client: SyncAP
     answers: list[str] = []
 
     def use(name: str) -> None:
-        for _ in range(5):
-            answers.append(client.post("/item", body={"name": name}, cast_to=Item).name)
+        answers.extend(client.post("/item", body={"name": name}, cast_to=Item).name for _ in range(5))
 
     threads = [threading.Thread(target=use, args=(name,)) for name in names]
     for thread in threads:

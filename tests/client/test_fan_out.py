@@ -269,6 +269,17 @@ async def test_few_items_start_few_tasks(autojump_clock: trio.testing.MockClock,
         await taken(run)
 
 
+async def test_an_item_brings_one_worker(autojump_clock: trio.testing.MockClock) -> None:
+    async def items() -> AsyncIterator[int]:
+        for _ in range(3):
+            yield 1
+        await trio.sleep_forever()
+
+    async with fan_out(nap, items(), max_at_once=1000) as run:
+        await trio.sleep(0.5)
+        assert (run.statistics().running, run.statistics().workers) == (3, 3)
+
+
 @pytest.mark.parametrize(("max_at_once", "run_ahead", "window"), [(1, 0, 1), (2, 0, 2), (2, 3, 5), (4, None, 8)])
 @BOTH_INPUTS
 @BOTH_ORDERS
@@ -871,14 +882,15 @@ async def test_cancellation_while_leaving(autojump_clock: trio.testing.MockClock
 
 async def test_an_error_of_a_cancelled_body_is_raised_as_itself(autojump_clock: trio.testing.MockClock) -> None:
     error = KeyError("body")
-    with trio.move_on_after(1):
+    with trio.move_on_after(1) as scope:
         with pytest.raises(KeyError) as caught:
             async with fan_out(nap, [5], max_at_once=1):
                 try:
                     await trio.sleep_forever()
                 finally:
                     raise error
-        assert caught.value is error
+    assert caught.value is error
+    assert not scope.cancelled_caught
 
 
 async def test_a_shielded_caller_of_a_cancelled_run_does_not_wait_for_ever(

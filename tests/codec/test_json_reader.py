@@ -38,7 +38,12 @@ class WithoutHints:
         (Page, b'{"data": [{"id": 1}, {"id": "x"}]}', "Expected `int`, got `str`", "$.data[1].id"),
         (Page, b'{"data": [{}]}', "Object missing required field `id`", "$.data[0]"),
         (Page, b'{"data": [{"id": -1}]}', "id must not be negative", "$.data[0]"),
-        (Page, b'{"data": [], "by_name": {"a`b": {"id": 1, "tags": 1}}}', "Expected `array`, got `int`", "$.by_name[...].tags"),
+        (
+            Page,
+            b'{"data": [], "by_name": {"a`b": {"id": 1, "tags": 1}}}',
+            "Expected `array`, got `int`",
+            "$.by_name[...].tags",
+        ),
         (dict[int, int], b'{"x": 1}', "Expected `int`, got `str`", "$"),
         (set[Any], b"[[1]]", "Expected hashable members of a set", None),
     ],

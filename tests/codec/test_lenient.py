@@ -55,7 +55,9 @@ def test_builds_what_the_plan_says(plan: Plan, sent: object, made: object) -> No
 def test_what_no_plan_lists_is_built_by_the_last_resort() -> None:
     plan: Plan = {list: partial(open_items, {int: str}, list)}
     assert build(plan, [1, "a", 1.5], SHOUTED) == ["1", "A", 1.5]
-    assert build({dict: partial(open_tagged, "type", {}, None)}, {"x": "a"}, SHOUTED) == UnknownVariant(None, {"x": "A"})
+    assert build({dict: partial(open_tagged, "type", {}, None)}, {"x": "a"}, SHOUTED) == UnknownVariant(
+        None, {"x": "A"}
+    )
 
 
 def test_depth_is_no_matter() -> None:

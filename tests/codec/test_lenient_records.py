@@ -172,5 +172,10 @@ def test_absent_values() -> None:
     info = inspect.type_info(Defaults)
     assert isinstance(info, inspect.StructType)
     absent = {field.name: absent_value(field) for field in info.fields}
-    assert {name: make() for name, make in absent.items()} == {"required": None, "fixed": 3, "fresh": [1], "unset": UNSET}
+    assert {name: make() for name, make in absent.items()} == {
+        "required": None,
+        "fixed": 3,
+        "fresh": [1],
+        "unset": UNSET,
+    }
     assert absent["fresh"]() is not absent["fresh"]()

@@ -48,17 +48,21 @@ class ModelReader:
         self._error: type[Exception] = pydantic.ValidationError
         try:
             self._adapter = pydantic.TypeAdapter(cast_to)
+            self._accepts_none = self._takes(None)  # by which pydantic also notices unresolved names
         except (pydantic.PydanticUserError, NameError) as error:
             raise TypeError(str(error)) from error
         self._cast_to = cast_to
         self._plan: Plan | None = None
 
-    def accepts_none(self) -> bool:
+    def _takes(self, value: object) -> bool:
         try:
-            self._adapter.validate_python(None)
+            self._adapter.validate_python(value)
         except self._error:
             return False
         return True
+
+    def accepts_none(self) -> bool:
+        return self._accepts_none
 
     def decode(self, content: bytes) -> object:
         _SYNTAX.decode(content)  # pydantic would take NaN and infinity

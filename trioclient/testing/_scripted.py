@@ -12,7 +12,7 @@ import trio
 
 from .._codec.body import AsyncPieces
 from .._faults import ClosedFault, ConnectFault, DisconnectFault, Fault, ProtocolFault
-from .._net.protocol import PhaseScope, WireRequest, WireResponse
+from .._net.protocol import PhaseScope, TransportStatistics, WireRequest, WireResponse
 from .._types import RawHeaders, Sent, checked_seconds
 from ._replies import Reply
 from ._requests import SeenRequest
@@ -120,6 +120,10 @@ class ScriptedTransport:
         """Refuse further requests."""
         self.closed = True
         await trio.lowlevel.checkpoint()
+
+    def statistics(self) -> TransportStatistics:
+        """An open response stands for a busy connection."""
+        return TransportStatistics(open=self.open_responses, idle=0, waiting=0)
 
     def _next_entry(self, seen: SeenRequest) -> Entry:
         position, self._used = self._used, self._used + 1
