@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import datetime
 import enum
 import json
 import pickle
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple, Optional, Union
+from typing import Annotated, Any, NamedTuple, Union
 
 import httpx
 import msgspec
@@ -40,7 +41,7 @@ class Message(msgspec.Struct):
 
 
 class Nested(msgspec.Struct):
-    inner: Optional[Nested] = None
+    inner: Nested | None = None
     value: int = 0
 
 
@@ -82,15 +83,15 @@ either = pytest.mark.parametrize("strict", [True, False], ids=["strict", "loose"
         (Item, '{"id": 1, "more": 2}', Item(1)),
         (list[Item], '[{"id": 1, "name": "x"}]', [Item(1, "x")]),
         (dict[str, int], '{"a": 1}', {"a": 1}),
-        (Optional[Item], "null", None),
+        (Item | None, "null", None),
         (Message, '{"id": "m", "content": [{"type": "image", "url": "u"}]}', Message("m", [Image("u")])),
         (Color, '"red"', Color.RED),
         (Point, "[1, 2]", Point(1, 2)),
         (datetime.date, '"2024-01-02"', datetime.date(2024, 1, 2)),
-        (Optional[str], '"text"', "text"),
+        (str | None, '"text"', "text"),
         (Annotated[int, {"not": "hashable"}], "1", 1),
         (Model, '{"id": 1}', Model(id=1)),
-        (list[Optional[Model]], '[{"id": 1}, null]', [Model(id=1), None]),
+        (list[Model | None], '[{"id": 1}, null]', [Model(id=1), None]),
         (str, '"as it stands"', '"as it stands"'),
         (bytes, '{"a": 1}', b'{"a": 1}'),
         (None, '{"a": 1}', None),
@@ -172,7 +173,7 @@ def test_a_number_that_python_cannot_hold(content: str, path: str, strict: bool)
     assert "out of range" in str(fault)
 
 
-@pytest.mark.parametrize("cast_to", [Any, Item, Optional[int], Model])
+@pytest.mark.parametrize("cast_to", [Any, Item, int | None, Model])
 @pytest.mark.parametrize("content", ['{"id": 1}', "plain words", "[[["])
 def test_another_media_type(cast_to: Any, content: str) -> None:
     fault = refusal(cast_to, content, "text/html; charset=utf-8", strict=True)
@@ -197,7 +198,7 @@ def test_no_media_type(content_type: str | None) -> None:
 
 @either
 @pytest.mark.parametrize("content_type", [JSON, None, "text/plain"])
-@pytest.mark.parametrize("cast_to", [Any, None, Optional[Item], Optional[Model], object])
+@pytest.mark.parametrize("cast_to", [Any, None, Item | None, Model | None, object])
 def test_an_empty_body_where_none_will_do(cast_to: Any, content_type: str | None, strict: bool) -> None:
     assert decoded(cast_to, b"", content_type, strict=strict) is None
 
@@ -316,7 +317,7 @@ class UnresolvedModel(pydantic.BaseModel):
         (Union[Item, dict[str, Any]], "more than one dict-like type"),
         (Union[Model, Opaque], "Opaque"),
         (Unresolved, "NoSuchType"),
-        (UnresolvedModel, "NoSuchType"),
+        (UnresolvedModel, "not fully defined"),
         ("Item", "cast_to='Item'"),
         (5, "cast_to=5"),
         ([int], "cast_to="),
@@ -391,9 +392,8 @@ KINDS: list[Any] = [
 ]
 TYPES = [JSON, None, "text/plain", f"{JSON}; charset=utf-16", "text/plain; charset=shift_jis"]
 SCRAPS = st.sampled_from(
-    [b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\", b"\\u", b"d800", b"NaN", b"1", b"-", b"1e999", b"null", b" "]
-    + [b'"id"', b'"content"', b'"type"', b'"text"', b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf", b"\0"]
-)
+    rb'{ } [ ] " : , \ \u d800 NaN 1 - 1e999 null "id" "content" "type" "text"'.split()
+) | st.sampled_from([b" ", b"\xff", b"\xc3\xa9", b"\xef\xbb\xbf", b"\0"])
 
 
 @either
@@ -407,10 +407,8 @@ SCRAPS = st.sampled_from(
 def test_any_bytes_make_a_value_or_a_fault(
     strict: bool, content: bytes, cast_to: Any, content_type: str | None, max_depth: int
 ) -> None:
-    try:
+    with contextlib.suppress(AnswerFault, LimitFault):
         decoded(cast_to, content, content_type, strict=strict, max_depth=max_depth)
-    except (AnswerFault, LimitFault) as fault:
-        assert str(fault)
 
 
 LOOSE_VALUES = st.recursive(

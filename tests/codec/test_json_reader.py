@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Union
 
 import httpx
 import msgspec
@@ -70,10 +70,10 @@ def test_other_errors_are_no_mismatch(error: Exception) -> None:
     [
         (Any, True),
         (object, True),
-        (Optional[Page], True),
+        (Page | None, True),
         (Union[int, None, str], True),
         (Literal["a", None], True),
-        (Annotated[Optional[int], "x"], True),
+        (Annotated[int | None, "x"], True),
         (int, False),
         (Page, False),
         (list[Any], False),
@@ -99,7 +99,7 @@ class Opaque:
         Opaque,
         httpx.Response,
         complex,
-        Optional[Opaque],
+        Opaque | None,
         list[Opaque],
         tuple[int, Opaque],
         tuple[Opaque, ...],

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NamedTuple, Optional, TypedDict, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypedDict, TypeVar, Union
 
 import attrs
 import msgspec
@@ -38,12 +38,12 @@ class Text(msgspec.Struct, tag="text"):
 
 class Image(msgspec.Struct, tag="image", rename="camel"):
     image_url: str
-    alt_text: Optional[str] = None
+    alt_text: str | None = None
 
 
 class Group(msgspec.Struct, tag="group"):
     parts: list[Union[Text, Image, Group]]
-    title: Annotated[Optional[Union[Text, Image]], msgspec.Meta(description="shown above")] = None
+    title: Annotated[Union[Text, Image] | None, msgspec.Meta(description="shown above")] = None
 
 
 class Coded(msgspec.Struct, tag_field="code", tag=1):
@@ -69,18 +69,18 @@ class Square(msgspec.Struct, array_like=True, tag=True):
 
 class Node(msgspec.Struct):
     value: int
-    next: Optional[Node] = None
+    next: Node | None = None
     others: dict[str, Node] = {}
 
 
 class Box(msgspec.Struct, Generic[T]):
     content: T
-    inner: Optional[Box[T]] = None
+    inner: Box[T] | None = None
 
 
 class Strange(msgspec.Struct, forbid_unknown_fields=True):
     id: int
-    note: Union[str, None, UnsetType] = UNSET
+    note: Union[str, UnsetType, None] = UNSET
     tags: list[str] = msgspec.field(default_factory=lambda: ["none"])
 
 
@@ -88,13 +88,13 @@ class Strange(msgspec.Struct, forbid_unknown_fields=True):
 class Point:
     x: int
     y: float = 0.5
-    label: Optional[Point] = None
+    label: Point | None = None
 
 
 @attrs.frozen
 class Person:
     name: str
-    age: Optional[int] = None
+    age: int | None = None
 
 
 class Movie(TypedDict):
@@ -109,7 +109,7 @@ class Sparse(TypedDict, total=False):
 
 class Pair(NamedTuple):
     left: int
-    right: Optional[Text] = None
+    right: Text | None = None
 
 
 def loosely(cast_to: Any, content: bytes | str) -> object:
@@ -190,8 +190,8 @@ UTC = datetime.timezone.utc
         (Pair, '[1.0, {"text": 2}, 3]', Pair(1, Text(2))),
         (Pair, "[]", Pair(None)),
         # Unions
-        (Optional[int], '"x"', "x"),
-        (Optional[int], "1.0", 1),
+        (int | None, '"x"', "x"),
+        (int | None, "1.0", 1),
         (Union[int, float], "1.0", 1.0),
         (Union[float, int, None], "[1]", [1]),
         (Union[datetime.date, int], '"2024-01-01"', datetime.date(2024, 1, 1)),
@@ -211,7 +211,8 @@ UTC = datetime.timezone.utc
         (Text, '{"type": "image"}', UnknownVariant("image", {"type": "image"})),
         (
             list[Union[Text, Image, Group]],
-            '[{"type": "group", "parts": [{"type": "new"}, {"type": "text", "text": "x"}], "title": {"type": "text"}}, 1]',
+            '[{"type": "group", "parts": [{"type": "new"}, {"type": "text", "text": "x"}],'
+            ' "title": {"type": "text"}}, 1]',
             [Group([UnknownVariant("new", {"type": "new"}), Text("x")], Text(None)), 1],
         ),
         (Union[Circle, Square], '["Circle", "x"]', Circle("x")),
@@ -247,7 +248,7 @@ class Invoice(msgspec.Struct):
     rate: float
     count: int
     rest: Any
-    raw: Optional[msgspec.Raw] = None
+    raw: msgspec.Raw | None = None
 
 
 def test_a_decimal_has_the_digits_that_were_sent() -> None:
@@ -259,7 +260,8 @@ def test_a_decimal_has_the_digits_that_were_sent() -> None:
 
 
 def test_where_no_decimal_is_wanted_there_is_none() -> None:
-    content = '[{"total": 1.10, "rate": "x", "count": 2.5, "rest": {"a": [1.5, {"b": 2.5}]}, "raw": [1.10]}, 3.5, {"more": [4.5]}]'
+    invoice = '{"total": 1.10, "rate": "x", "count": 2.5, "rest": {"a": [1.5, {"b": 2.5}]}, "raw": [1.10]}'
+    content = f'[{invoice}, 3.5, {{"more": [4.5]}}]'
     made = loosely(list[Invoice], content)
     assert isinstance(made, list)
     assert repr(made[0].total) == "Decimal('1.10')"
@@ -332,10 +334,9 @@ BATTERY: list[Any] = [
 ]
 DECODERS = [(msgspec.json.Decoder(list[cast_to]), LenientDecoder(list[cast_to])) for cast_to in BATTERY]
 
-NAMES = st.sampled_from(
-    ["type", "code", "text", "imageUrl", "altText", "parts", "title", "value", "next", "others", "content", "inner"]
-    + ["id", "note", "tags", "x", "y", "label", "name", "age", "cast", "a", "b", "total", "rate", "count", "rest", "1"]
-)
+NAMES = st.sampled_from(["type", "code", "text", "imageUrl", "altText", "parts", "title", "value", "next", "others"])
+NAMES |= st.sampled_from(["content", "inner", "id", "note", "tags", "x", "y", "label", "name", "age", "cast", "a", "b"])
+NAMES |= st.sampled_from(["total", "rate", "count", "rest", "1"])
 LEAVES = (
     st.none()
     | st.booleans()

@@ -423,6 +423,17 @@ async def test_faults_on_the_wire(
     await server.wait_connections_closed()
 
 
+async def test_an_unknown_certificate(transport: HttpxTransport, wire: Wire) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with LoopbackServer(ssl_context=context) as server:
+        request = wire(url=server.url)
+        with pytest.raises(ConnectFault, match="certificate verify failed"):
+            await send(transport, request)
+    assert request.sent == "no"
+    assert all_back(transport)
+
+
 async def test_nobody_there(transport: HttpxTransport, wire: Wire) -> None:
     with socket_of_nobody() as port:
         request = wire(url=f"http://127.0.0.1:{port}/")

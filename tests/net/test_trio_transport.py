@@ -71,6 +71,15 @@ async def test_the_bytes_of_a_request(transport: TrioTransport, network: Any, wi
     ]
 
 
+async def test_a_request_that_says_close_is_its_connections_last(
+    transport: TrioTransport, network: Any, wire: Wire
+) -> None:
+    for _ in range(2):
+        assert await fetch(transport, wire(headers=[(b"Connection", b"Close")])) == (200, b"ok")
+    assert network.connects == 2
+    assert network.open == 0
+
+
 async def test_an_answer_left_unread_costs_its_connection(transport: TrioTransport, network: Any, wire: Wire) -> None:
     async def handler(stream: Any, number: int) -> None:
         await network.read_request(stream)

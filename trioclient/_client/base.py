@@ -195,6 +195,7 @@ class BaseClient:
         encode_query(self._custom_query, self.array_style)
         self._header_blocks: dict[str | None, HeaderBlock] = {}
         self._header_source: tuple[Headers, Headers] = ({}, {})
+        self._credentials: frozenset[str] = frozenset()
         HeaderBlock.of(self._custom_headers)
 
     # Preparing a call.
@@ -246,7 +247,7 @@ class BaseClient:
             ),
             keyed=keyed,
             follow_redirects=options.get("follow_redirects", True),
-            credentials=credential_headers(self._header_source[0]),
+            credentials=self._credentials,
             attempt_headers=self._telemetry,
             auth=self.custom_auth,
         )
@@ -267,6 +268,7 @@ class BaseClient:
         if source != self._header_source:
             self._header_source = (dict(source[0]), dict(source[1]))
             self._header_blocks.clear()
+            self._credentials = credential_headers(source[0])
         block = self._header_blocks.get(content_type)
         if block is None:
             block = self._header_blocks[content_type] = HeaderBlock.of(

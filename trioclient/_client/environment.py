@@ -3,11 +3,11 @@
 ``NO_PROXY`` is read as httpx reads it, and where httpx does not, as its author meant it:
 
     example.com           it and everything under it
-    .example.com          only what is under it; so too ``*.example.com``
+    .example.com          only what is under it; so too *.example.com (httpx: from httpx2 on)
     example.com:8080      on that port only, be it the scheme's own
     localhost             the name, not the address
     10.1.2.3, ::1, [::1]  the address
-    10.0.0.0/8, fe80::/10 every address in it (httpx itself: from httpx2 on)
+    10.0.0.0/8, fe80::/10 every address in it (httpx: from httpx2 on)
     http://example.com    for that scheme and exactly that host
     *                     everything
 """
@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, Union
+from typing import TYPE_CHECKING, Union
 
 from .._codec.url import Target
 from .._net.proxies import no_proxy_entries, proxies_in
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["proxied_by_environment"]
-
-_ENTRY: Final = re.compile(
-    r"(?:(?P<scheme>[a-z]+)://)?(?P<host>\[[^\]]*\](?:/\d+)?|[^:]*|[^\[\]]*:[^\[\]]*:[^\[\]]*)(?::(?P<port>\d+))?"
-)
-
 
 def proxied_by_environment(url: Union[Target, httpx.URL, str], environ: Mapping[str, str] = os.environ) -> bool:
     """Would a request to `url` go through a proxy that `environ` names?
@@ -46,20 +40,27 @@ def proxied_by_environment(url: Union[Target, httpx.URL, str], environ: Mapping[
 
 
 def _exempts(entry: str, target: Target) -> bool:
-    match = _ENTRY.fullmatch(entry)
-    if match is None:
+    scheme, _, place = entry.rpartition("://")
+    host, port = _split(place)
+    if scheme not in ("", "all", target.scheme) or port not in ("", str(target.port)):
         return False
-    scheme, host, port = match["scheme"], match["host"], match["port"]
-    if scheme not in (None, "all", target.scheme) or (port is not None and int(port) != target.port):
-        return False
-    return _host_matches(host, target.host, exact=scheme is not None or host == "localhost")
+    return _host_matches(host, target.host, exact=bool(scheme) or host == "localhost")
+
+
+def _split(place: str) -> tuple[str, str]:
+    """Host without brackets, and port or ``""``."""
+    if place.startswith("["):
+        host, _, port = place[1:].partition("]")
+        return host, port.removeprefix(":")
+    host, _, port = place.partition(":")
+    return (place, "") if ":" in port else (host, port)
 
 
 def _host_matches(pattern: str, host: str, *, exact: bool) -> bool:
     if pattern in ("*", ""):
         return True
     try:
-        network = ipaddress.ip_network(pattern.replace("[", "").replace("]", ""), strict=False)
+        network = ipaddress.ip_network(pattern, strict=False)
     except ValueError:
         pass
     else:

@@ -211,5 +211,5 @@ def _make_model(model: Any, extra: dict[str, object], values: dict[str, object])
     present = {name: value for name, value in values.items() if value is not _ABSENT}
     missing = [name for name, info in model.model_fields.items() if info.is_required() and name not in present]
     with contextlib.suppress(Exception):  # the model's own code, among values it does not expect
-        return model.model_construct(set(present), **extra, **dict.fromkeys(missing), **present)
+        return model.model_construct({*present, *extra}, **extra, **dict.fromkeys(missing), **present)
     return extra | present

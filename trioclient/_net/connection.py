@@ -89,6 +89,8 @@ class Connection:
         self._parser = ResponseParser(request.method, request.limits)
         body = request.body
         head = encode_head(request.method, request.target, request.headers, body.length)
+        # RFC 9112 section 9.6: who says close sends nothing after it.
+        self._spoiled = b"\r\nconnection: close\r\n" in head.lower()
         request.sent = "maybe"
         if body.content is not None and len(body.content) <= _ONE_WRITE_BYTES:
             phases.enter("write", request.timeouts.write)

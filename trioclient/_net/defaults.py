@@ -1,7 +1,8 @@
 """httpx clients with this package's defaults, for whoever brings one for a proxy or HTTP/2.
 
 httpx takes socket options only through a transport of the caller's, and a client with one reads
-no proxies from the environment. So the transports for those are built here too, as mounts.
+no proxies from the environment. So the transports for those are built here too, as mounts. (To
+connections through a proxy httpcore 1.0 does not apply the options.)
 """
 
 from __future__ import annotations

@@ -119,8 +119,18 @@ def _library(module: ModuleType) -> Library:
 
 def _detail(error: Exception) -> str:
     """What the library adds, unless it might hold an address with a password in it."""
-    words = str(error).strip().rstrip(".")
+    words = _first_words(error).rstrip(".")
     return "" if not words or "://" in words or "@" in words or len(words) > 200 else f": {words}"
+
+
+def _first_words(error: BaseException | None) -> str:
+    """The first words of an exception or what lies under it, as its cause or as what it was made from."""
+    while error is not None:
+        if words := str(error).strip():
+            return words
+        origin = error.args[0] if error.args else None
+        error = error.__cause__ or (origin if isinstance(origin, BaseException) else None)
+    return ""
 
 
 def build_request(
