@@ -559,6 +559,20 @@ async def test_a_shielded_caller_of_a_cancelled_run_does_not_wait_for_ever(
     assert (run.report.delivered, run.report.cancelled) == (1, 1)
 
 
+async def test_a_shielded_caller_gets_what_had_finished_and_nothing_new(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    count = 0
+    with trio.move_on_after(2.5) as scope:
+        async with fan_out(nap, itertools.repeat(1), max_at_once=2, run_ahead=2) as run:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(5)
+                async for _ in run:
+                    count += 1
+    assert scope.cancelled_caught
+    assert (count, run.report.seen, run.report.elapsed) == (4, 4, 2.5)
+
+
 async def test_a_cancelled_wait_loses_no_outcome(autojump_clock: trio.testing.MockClock) -> None:
     indexes = []
     async with fan_out(nap, [1, 1.5, 2, 2.5], max_at_once=2) as run:

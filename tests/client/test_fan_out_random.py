@@ -25,10 +25,6 @@ def adds_up(report: FanOutReport) -> bool:
     return report.running == 0 and report.done + report.failed + report.cancelled + report.not_started == report.seen
 
 
-async def taken(run: FanOut[Any, Any]) -> list[Outcome[Any, Any]]:
-    return [outcome async for outcome in run]
-
-
 @asynccontextmanager
 async def no_task_left() -> AsyncIterator[None]:
     before = trio.lowlevel.current_statistics().tasks_living

@@ -37,6 +37,7 @@ FLOORS = {
     "trioclient._engine": 3,
     "trioclient._client": 4,
     "trioclient._blocking": 5,
+    "trioclient._blocking_fan_out": 5,
     "trioclient._sync_client": 5,
     "trioclient.testing": 5,
     "trioclient": 5,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["proxied_by_environment"]
 
+
 def proxied_by_environment(url: Union[Target, httpx.URL, str], environ: Mapping[str, str] = os.environ) -> bool:
     """Would a request to `url` go through a proxy that `environ` names?
 

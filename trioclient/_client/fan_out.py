@@ -58,8 +58,8 @@ def fan_out(
     An exception of the input ends the pulling; what runs is finished and delivered, then it is
     raised. Leaving the ``async with`` early cancels what runs. Where the run had failed by then
     and the iteration had not raised it, leaving does, unless the body raises something itself.
-    Errors are raised as themselves, never in an exception group. A generator is closed at the
-    end, be the input one or have one as its iterator.
+    Errors are raised as themselves, never in an exception group. At the end generators are
+    closed, and iterators that the run itself made; others are their owner's to close.
 
     Raises TypeError or ValueError for arguments that make no sense. A `call` that turns out not
     to be async ends the run with a TypeError.

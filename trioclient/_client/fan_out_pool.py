@@ -112,7 +112,7 @@ class Pool(Generic[Item, Value]):
         return outcome
 
     async def wait(self) -> None:
-        """Until there is something to take, or the run is over or cancelled."""
+        """Until there is something to take or the run is over. Raises trio.BusyResourceError."""
         if self._caller:
             raise trio.BusyResourceError("another task is already waiting for this fan-out's next outcome")
         await self._caller.park()
@@ -203,6 +203,7 @@ class Pool(Generic[Item, Value]):
                 self.cancel()
         except BaseException as escaped:
             self._fail(escaped)
+            self._stop_pulling()
             raise
         finally:
             self._tasks -= 1

@@ -53,7 +53,7 @@ class FanOutReport:
     failed: int
     """Items whose call raised, or took longer than its own deadline."""
     cancelled: int
-    """Items whose call was begun and then cancelled; they have no outcome."""
+    """Items whose call was begun and cut off, by cancellation or what ended the run; they have no outcome."""
     not_started: int
     """Items pulled whose call was not begun; they have no outcome."""
     running: int

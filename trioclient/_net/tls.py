@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 
-import certifi
+
 
 __all__ = ["default_ssl_context"]
 
@@ -19,6 +19,8 @@ def default_ssl_context() -> ssl.SSLContext:
     cafile = os.environ.get("SSL_CERT_FILE") or None
     capath = os.environ.get("SSL_CERT_DIR") or None
     if cafile is None and capath is None:
+        import certifi  # only where it is needed: it costs every import of the package else
+
         cafile = certifi.where()
     context = ssl.create_default_context(cafile=cafile, capath=capath)
     context.set_alpn_protocols(["http/1.1"])
