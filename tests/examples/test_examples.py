@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -70,7 +71,9 @@ def test_every_call_of_the_fan_out_is_done_in_spite_of_the_server(fan_out_output
 def test_the_report_of_the_fan_out_adds_up(fan_out_output: str) -> None:
     attempts = figure(fan_out_output, r"(\d+) attempts in all")
     requests = figure(fan_out_output, r"received (\d+) requests")
-    fates = re.findall(r"^  ([a-z][^0-9]*?(?:, \d+)?) +(\d+)$", fan_out_output.partition("the server received")[2], re.M)
+    fates = re.findall(
+        r"^  ([a-z][^0-9]*?(?:, \d+)?) +(\d+)$", fan_out_output.partition("the server received")[2], re.M
+    )
     numbers = {fate: int(number) for fate, number in fates}
     assert sum(numbers.values()) == requests
     assert numbers["answered"] + numbers["answered late"] == 300
@@ -164,6 +167,38 @@ def test_the_fan_out_works_without_rich(tmp_path: Path) -> None:
     (tmp_path / "rich.py").write_text("raise ImportError")
     output = run("fan_out.py", "--requests", "20", PYTHONPATH=f"{tmp_path}{os.pathsep}{PACKAGE}")
     assert "20 of 20" in output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_the_fan_out_draws_a_bar_on_a_terminal() -> None:
+    import pty
+
+    controller, terminal = pty.openpty()
+    with LoopbackServer.in_thread() as server:
+        server.route("POST", "/embed", embed)
+        child = subprocess.Popen(
+            command_of("fan_out.py", "--base-url", server.url, "--requests", "20"),
+            env=environment(TERM="xterm", COLUMNS="80"),
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        output = read_to_the_end(controller)
+        assert child.wait(timeout=30) == 0, output
+    assert "20/20" in output
+    assert "20 of 20" not in output
+    assert figure(output, r"^  done +(\d+)") == 20
+
+
+def read_to_the_end(controller: int) -> str:
+    data = b""
+    with open(controller, "rb", buffering=0) as terminal:
+        # When the other end is closed, Linux raises and others read nothing.
+        with contextlib.suppress(OSError):
+            while piece := terminal.read(65_536):
+                data += piece
+    return data.decode()
 
 
 @pytest.mark.parametrize("arguments", [("--requests", "0"), ("--max-at-once", "-1"), ("--requests", "many")])

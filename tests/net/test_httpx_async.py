@@ -89,7 +89,7 @@ async def exchange(transport: HttpxTransport, request: WireRequest) -> bytes:
 
 
 def all_back(transport: HttpxTransport) -> bool:
-    statistics = transport.statistics()
+    statistics = transport.permits.statistics()
     return statistics.free == statistics.total and not statistics.waiting
 
 
@@ -102,7 +102,7 @@ async def test_an_exchange(transport: HttpxTransport, server: LoopbackServer, wi
     response = await send(transport, request)
     assert (response.status, response.http_version, request.sent) == (201, "HTTP/1.1", "yes")
     assert (b"x-mixed-case", b"1") in response.headers
-    assert transport.statistics().free == transport.statistics().total - 1
+    assert transport.permits.statistics().free == transport.permits.statistics().total - 1
     assert await read(response) == b"[1]"
     assert await response.receive() == b""
     assert all_back(transport)
@@ -518,7 +518,7 @@ async def test_waiting_for_a_permit_is_the_pool_phase(
     library: ModuleType, wire: Wire, autojump_clock: trio.testing.MockClock
 ) -> None:
     transport = mock(library, lambda _: library.Response(200, content=b"x"))
-    transport._permits.total = 1
+    transport.permits.total = 1
     first = await send(transport, wire())
     started = trio.current_time()
     with pytest.raises(TimeoutFault) as caught:
@@ -543,13 +543,13 @@ async def test_no_more_permits_than_connections(
     mounts = {"all://mounted.test": library.AsyncHTTPTransport(limits=mounted)}
     async with library.AsyncClient(limits=own, mounts=mounts, trust_env=False) as client:
         transport = HttpxTransport(client, limits=Limits(max_connections=limit))
-        assert transport.statistics().total == expected
+        assert transport.permits.statistics().total == expected
 
 
 async def test_permits_of_an_unknown_transport(library: ModuleType) -> None:
     client = library.AsyncClient(transport=library.MockTransport(lambda _: None))
-    assert HttpxTransport(client, limits=Limits()).statistics().total == 100
-    assert HttpxTransport(client, limits=Limits(max_connections=3)).statistics().total == 3
+    assert HttpxTransport(client, limits=Limits()).permits.statistics().total == 100
+    assert HttpxTransport(client, limits=Limits(max_connections=3)).permits.statistics().total == 3
 
 
 async def test_the_pool_behind_never_queues(library: ModuleType, server: LoopbackServer, wire: Wire) -> None:

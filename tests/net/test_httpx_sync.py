@@ -83,7 +83,7 @@ async def exchange(transport: HttpxThreadTransport, request: WireRequest) -> byt
 
 
 def all_back(transport: HttpxThreadTransport) -> bool:
-    statistics = transport.statistics()
+    statistics = transport.permits.statistics()
     return statistics.free == statistics.total and not statistics.waiting
 
 
@@ -99,7 +99,7 @@ async def test_an_exchange(transport: HttpxThreadTransport, server: LoopbackServ
     response = await send(transport, request)
     assert (response.status, response.http_version, request.sent) == (201, "HTTP/1.1", "yes")
     assert (b"x-mixed-case", b"1") in response.headers
-    assert transport.statistics().free == transport.statistics().total - 1
+    assert transport.permits.statistics().free == transport.permits.statistics().total - 1
     assert await read(response) == b"[1]"
     assert await response.receive() == b""
     assert all_back(transport)
@@ -363,7 +363,7 @@ async def test_a_permit_comes_back_when_the_thread_that_was_left_has_ended(libra
             await trio.to_thread.run_sync(began.wait)
             scope.cancel()
     assert scope.cancelled_caught
-    assert transport.statistics().free == transport.statistics().total - 1
+    assert transport.permits.statistics().free == transport.permits.statistics().total - 1
     release.set()
     await wait_all_back(transport)
     assert closed == [True]

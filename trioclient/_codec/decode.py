@@ -148,7 +148,7 @@ class _StrictJSON:
         check_depth(content, max_depth)
         try:
             return self._decode(content)
-        except (ValueError, TypeError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
             return self._recovered(error, content, media, max_depth)
 
     def _recovered(self, error: Exception, content: bytes, media: MediaType, max_depth: int) -> object:
@@ -159,7 +159,7 @@ class _StrictJSON:
         fault.__cause__ = error
         try:
             return self._misfit(fault, content)
-        except (ValueError, RecursionError) as second:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as second:
             return self._unreadable(second, content, media, max_depth)
 
     def _unreadable(self, error: Exception, content: bytes, media: MediaType, max_depth: int) -> object:

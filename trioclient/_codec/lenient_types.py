@@ -82,7 +82,7 @@ def _floating(sent: int) -> object:
 def _scalar(target: Any, sent: object) -> object:
     try:
         return msgspec.convert(sent, target)
-    except (ValueError, TypeError):
+    except (msgspec.MsgspecError, ValueError, TypeError):
         return sent
 
 
@@ -148,7 +148,7 @@ def _key(info: inspect.Type) -> Convert:
 def _converted_key(target: Any, sent: str) -> object:
     try:
         return next(iter(msgspec.convert({sent: None}, target, str_keys=True)))
-    except (ValueError, TypeError):
+    except (msgspec.MsgspecError, ValueError, TypeError):
         return sent
 
 

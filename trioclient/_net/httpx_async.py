@@ -20,7 +20,7 @@ from .._faults import ClosedFault
 from .httpx_common import Head, Library, build_request, head_of, library_of
 from .httpx_pool import pool_size
 from .httpx_trace import ExchangeTrace
-from .permits import Permit, Permits, PermitStatistics
+from .permits import Permit, Permits
 from .pieces import PieceIterator, aiter_pieces
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .._codec.body import RequestBody
     from .._types import Limits
-    from .protocol import PhaseScope, WireRequest
+    from .protocol import PhaseScope, TransportStatistics, WireRequest
 
 __all__ = ["HttpxTransport"]
 
@@ -52,19 +52,19 @@ class HttpxTransport:
         self._library = library_of(client, "AsyncClient", "http_client")
         self._client = client
         self._owns = owns
-        self._permits = Permits(pool_size(client, limits))
+        self.permits = Permits(pool_size(client, limits))
         self._closed = False
 
-    def statistics(self) -> PermitStatistics:
-        """Permits: how many, how many free, how many calls wait for one."""
-        return self._permits.statistics()
+    def statistics(self) -> TransportStatistics:
+        """Exchanges going on, and calls that wait for a permit."""
+        return self.permits.transport_statistics()
 
     async def send(self, request: WireRequest, phases: PhaseScope) -> HttpxResponse:
         """Send through the client. See `Transport.send`."""
         if self._closed:
             raise ClosedFault
         phases.enter("pool", request.timeouts.pool)
-        permit = await self._permits.acquire()
+        permit = await self.permits.acquire()
         try:
             return await self._exchange(request, phases, permit)
         except BaseException:

@@ -29,7 +29,7 @@ from .._faults import ClosedFault
 from .._types import Timeouts
 from .httpx_common import Head, build_request, head_of, library_of
 from .httpx_pool import pool_size
-from .permits import Permit, Permits, PermitStatistics
+from .permits import Permit, Permits
 from .pieces import Announced
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .._codec.body import Pieces, RequestBody
     from .._types import Limits
     from .httpx_common import Library
-    from .protocol import PhaseScope, WireRequest
+    from .protocol import PhaseScope, TransportStatistics, WireRequest
 
 __all__ = ["HttpxThreadTransport"]
 
@@ -64,21 +64,21 @@ class HttpxThreadTransport:
         self._library = library_of(client, "Client", "http_client")
         self._client = client
         self._owns = owns
-        self._permits = Permits(pool_size(client, limits))
+        self.permits = Permits(pool_size(client, limits))
         # The permits bound the threads.
         self._threads = trio.CapacityLimiter(math.inf)
         self._closed = False
 
-    def statistics(self) -> PermitStatistics:
-        """Permits: how many, how many free, how many calls wait for one."""
-        return self._permits.statistics()
+    def statistics(self) -> TransportStatistics:
+        """Exchanges going on, and calls that wait for a permit."""
+        return self.permits.transport_statistics()
 
     async def send(self, request: WireRequest, phases: PhaseScope) -> HttpxThreadResponse:
         """Send through the client. See `Transport.send`. Raises TypeError for an async body."""
         if self._closed:
             raise ClosedFault
         phases.enter("pool", request.timeouts.pool)
-        exchange = _Exchange(await self._permits.acquire(), self._threads)
+        exchange = _Exchange(await self.permits.acquire(), self._threads)
         try:
             return await self._send(request, phases, exchange)
         except BaseException:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import trio
 
+from .protocol import TransportStatistics
+
 __all__ = ["Permit", "PermitStatistics", "Permits"]
 
 
@@ -41,6 +43,11 @@ class Permits:
 
     def statistics(self) -> PermitStatistics:
         return PermitStatistics(self.total, self._semaphore.value, self._semaphore.statistics().tasks_waiting)
+
+    def transport_statistics(self) -> TransportStatistics:
+        """The same in a transport's words: a permit taken is an exchange on some connection."""
+        total, free, waiting = self.statistics()
+        return TransportStatistics(open=total - free, idle=None, waiting=waiting)
 
 
 class Permit:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 
-
-
 __all__ = ["default_ssl_context"]
 
 
