@@ -28,7 +28,10 @@ import msgspec
 import trio
 
 from trioclient import AsyncAPIClient, DeadlineExceeded, FanOutReport, Outcome
-from trioclient.testing import LoopbackServer, RawReply, RecordedRequest, Reply, drop, reply
+from trioclient.testing import BlockingLoopbackServer, LoopbackServer, RawReply, RecordedRequest, Reply, drop, reply
+
+
+INTERRUPTED = "interrupted"
 
 
 class Text(msgspec.Struct):
@@ -154,19 +157,15 @@ def embedding(text: Text) -> Vector:
 # The report
 
 
-def print_report(results: Results) -> None:
+def print_report(results: Results, report: FanOutReport) -> None:
     """What the client knows."""
-    report = results.report
-    if report is None:
-        return
     pace = report.done / report.elapsed if report.elapsed else 0.0
     print(f"\n{report.seen} calls in {report.elapsed:.2f} s, {pace:.0f} done per second")
     print(f"  done         {report.done:>7}")
     print(f"  retried      {report.retried:>7}   {report.attempts} attempts in all")
+    print(f"  cancelled    {report.cancelled:>7}")
+    print(f"  not started  {report.not_started:>7}")
     print(f"  failed       {report.failed:>7}")
-    if report.cancelled or report.not_started:
-        print(f"  cancelled    {report.cancelled:>7}")
-        print(f"  not started  {report.not_started:>7}")
     for name, number in Counter(type(outcome.error).__name__ for outcome in results.outcomes if not outcome.ok).items():
         example = next(str(outcome.error) for outcome in results.outcomes if type(outcome.error).__name__ == name)
         print(f"    {number} x {name}, such as: {example}")
@@ -180,25 +179,26 @@ def print_report(results: Results) -> None:
         print(f"  cut short: {results.cut_short}")
 
 
-def print_books(service: EmbeddingService, requests: int, at_once: int) -> None:
+def print_books(service: EmbeddingService, requests: int, at_once: int, attempts: int) -> None:
     """What the server knows."""
     print(f"\nthe server received {requests} requests, at most {at_once} at once")
     for fate, number in sorted(service.fates.items()):
         print(f"  {fate:<24}{number:>6}")
     print(f"and embedded {len(service.embedded)} texts; {service.recognised} requests asked for one of them again")
+    if requests > attempts:
+        print("more requests than attempts: on a kept connection found dead, the pool sends again on a new one")
 
 
-def discrepancies(results: Results, service: EmbeddingService | None, unkeyed: int) -> list[str]:
+def discrepancies(
+    results: Results, report: FanOutReport, requests: int, service: EmbeddingService | None, unkeyed: int
+) -> list[str]:
     """Where the books do not agree, in sentences; none if they do."""
-    report = results.report
-    if report is None:
-        return ["there is no report"]
     done = [outcome for outcome in results.outcomes if outcome.ok]
     found: list[str] = []
     if report.done + report.failed + report.cancelled + report.not_started != report.seen:
         found.append(f"the report does not add up: {report}")
-    if not results.cut_short and report.delivered != len(results.outcomes):
-        found.append(f"{report.delivered} outcomes were delivered, but {len(results.outcomes)} came")
+    if not results.cut_short and not report.seen == report.delivered == len(results.outcomes) == requests:
+        found.append(f"of {requests} calls {len(results.outcomes)} have an outcome: {report}")
     if len({outcome.index for outcome in results.outcomes}) < len(results.outcomes):
         found.append("an item has more than one outcome")
     if service is not None:
@@ -248,30 +248,43 @@ def run(base_url: str, settings: Settings, results: Results) -> None:
         try:
             trio.run(embed_all, base_url, settings, results, advance)
         except KeyboardInterrupt:
-            results.cut_short = "interrupted"
+            results.cut_short = INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code."""
     settings = read_settings(arguments)
     results = Results()
-    service: EmbeddingService | None = None
-    unkeyed = 0
     if settings.base_url is not None:
         run(settings.base_url, settings, results)
-        print_report(results)
-    else:
-        os.environ["no_proxy"] = "*"  # the embedded server is not behind a proxy
-        service = EmbeddingService(settings.seed)
-        with LoopbackServer.in_thread() as server:
-            server.route("POST", "/embed", service)
-            run(server.url, settings, results)
-        print_report(results)
-        print_books(service, server.request_count, server.max_in_flight)
+        return conclude(settings, results)
+    os.environ["no_proxy"] = "*"  # the embedded server is not behind a proxy
+    service = EmbeddingService(settings.seed)
+    with LoopbackServer.in_thread() as server:
+        server.route("POST", "/embed", service)
+        run(server.url, settings, results)
+    return conclude(settings, results, service, server)
+
+
+def conclude(
+    settings: Settings,
+    results: Results,
+    service: EmbeddingService | None = None,
+    server: BlockingLoopbackServer | None = None,
+) -> int:
+    """Print everything and return the exit code."""
+    report = results.report
+    if report is None:
+        print("interrupted before it began")
+        return 130
+    print_report(results, report)
+    unkeyed = 0
+    if service is not None and server is not None:
         unkeyed = len(server.unkeyed())
-    problems = discrepancies(results, service, unkeyed)
+        print_books(service, server.request_count, server.max_in_flight, report.attempts)
+    problems = discrepancies(results, report, settings.requests, service, unkeyed)
     print("\n" + "\n".join(problems or ["the books balance: nothing lost, nothing done twice"]))
-    return 1 if problems else 130 if results.cut_short == "interrupted" else 0
+    return 1 if problems else 130 if results.cut_short == INTERRUPTED else 0
 
 
 def read_settings(arguments: Sequence[str] | None) -> Settings:

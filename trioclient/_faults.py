@@ -7,7 +7,7 @@ see a `Fault`. How much of the request was sent is noted on the `WireRequest` it
 
 from __future__ import annotations
 
-__all__ = ["ClosedFault", "ConnectFault", "DisconnectFault", "Fault", "LimitFault", "ProtocolFault", "TimeoutFault"]
+__all__ = ["ClosedFault", "CodingFault", "ConnectFault", "DisconnectFault", "Fault", "LimitFault", "ProtocolFault", "TimeoutFault"]
 
 
 class Fault(Exception):
@@ -23,7 +23,11 @@ class DisconnectFault(Fault):
 
 
 class ProtocolFault(Fault):
-    """The peer broke its protocol: malformed HTTP, a corrupt compressed body."""
+    """The peer does not speak the HTTP it should."""
+
+
+class CodingFault(Fault):
+    """A body's compression is unknown or corrupt; never retried, as it would come again."""
 
 
 class TimeoutFault(Fault):

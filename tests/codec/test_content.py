@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from trioclient._codec import content
 from trioclient._codec.content import ACCEPT_ENCODING, ContentDecoder, decoder_for
-from trioclient._faults import DisconnectFault, LimitFault, ProtocolFault
+from trioclient._faults import CodingFault, DisconnectFault, LimitFault
 
 MANY = 1 << 30
 STEP = 65_536
@@ -212,7 +212,7 @@ class TestWhatIsNotTheCoding:
     @every_coding
     def test_a_plain_body(self, name: str) -> None:
         coding, _ = ENCODED[name]
-        with pytest.raises(ProtocolFault, match=r"^the [a-z-]+ body is corrupt$"):
+        with pytest.raises(CodingFault, match=r"^the [a-z-]+ body is corrupt$"):
             decode(coding, [b'{"detail": "this was never compressed, whatever the header says"}'])
 
     @single_codings
@@ -221,7 +221,7 @@ class TestWhatIsNotTheCoding:
         encoded = bytearray(encode(TEXT))
         for index in range(len(encoded)):
             encoded[index] ^= 0x10
-            with contextlib.suppress(ProtocolFault, DisconnectFault, LimitFault):
+            with contextlib.suppress(CodingFault, DisconnectFault, LimitFault):
                 decoded = decode(coding, [bytes(encoded)], limit=1 << 20)
                 # The others have no checksum, or one that is rarely sent.
                 assert decoded == TEXT or name not in ("gzip", "deflate")
@@ -232,7 +232,7 @@ class TestWhatIsNotTheCoding:
         coding, encode = ENCODED[name]
         encoded = bytearray(encode(TEXT))
         encoded[-6 if name == "gzip" else -1] ^= 1
-        with pytest.raises(ProtocolFault, match="is corrupt"):
+        with pytest.raises(CodingFault, match="is corrupt"):
             decode(coding, [bytes(encoded)])
 
     @single_codings
@@ -241,24 +241,24 @@ class TestWhatIsNotTheCoding:
         coding, encode = ENCODED[name]
         encoded = encode(TEXT)
         for pieces in ([encoded + surplus], [encoded, surplus], bytewise(encoded + surplus)):
-            with pytest.raises(ProtocolFault, match=r"is corrupt|goes on after its end"):
+            with pytest.raises(CodingFault, match=r"is corrupt|goes on after its end"):
                 decode(coding, pieces)
 
     @pytest.mark.parametrize("name", ["deflate", "deflate, bare", "br"])
     def test_a_second_stream_where_there_is_one_only(self, name: str) -> None:
         coding, encode = ENCODED[name]
-        with pytest.raises(ProtocolFault, match=r"is corrupt|goes on after its end"):
+        with pytest.raises(CodingFault, match=r"is corrupt|goes on after its end"):
             decode(coding, [encode(TEXT) * 2])
 
     def test_surplus_at_each_library(self, by_library: tuple[bytes, Callable[[bytes], bytes]]) -> None:
         coding, encode = by_library
         for pieces in ([encode(TEXT) + b"surplus"], [encode(TEXT), b"surplus"]):
-            with pytest.raises(ProtocolFault):
+            with pytest.raises(CodingFault):
                 decode(coding, pieces)
 
     @single_codings
     def test_zero_bytes_alone_are_no_padding(self, name: str) -> None:
-        with pytest.raises((ProtocolFault, DisconnectFault)):
+        with pytest.raises((CodingFault, DisconnectFault)):
             decode(ENCODED[name][0], [b"\0" * 40])
 
     @pytest.mark.parametrize(("window_log", "taken"), [(20, True), (23, True), (24, False), (27, False)])
@@ -273,7 +273,7 @@ class TestWhatIsNotTheCoding:
         if taken:
             assert decode(coding, [encoded]) == TEXT
         else:
-            with pytest.raises(ProtocolFault, match="the zstd body is corrupt"):
+            with pytest.raises(CodingFault, match="the zstd body is corrupt"):
                 decode(coding, [encoded])
 
 
@@ -362,7 +362,7 @@ class TestHeader:
         ],
     )
     def test_an_unknown_coding_is_named(self, value: bytes, named: str) -> None:
-        with pytest.raises(ProtocolFault, match=rf"^the body's content coding {named} is not known$"):
+        with pytest.raises(CodingFault, match=rf"^the body's content coding {named} is not known$"):
             decoder_for(value, MANY)
 
     def test_a_handful_of_codings_and_no_more(self) -> None:
@@ -370,7 +370,7 @@ class TestHeader:
         for _ in range(5):
             encoded = gzip.compress(encoded)
         assert decode(b", ".join([b"gzip"] * 5), [encoded]) == TEXT
-        with pytest.raises(ProtocolFault, match="6 content codings, more than 5"):
+        with pytest.raises(CodingFault, match="6 content codings, more than 5"):
             decoder_for(b", ".join([b"gzip"] * 6), MANY)
 
     def test_what_is_asked_for_is_what_is_understood(self) -> None:

@@ -12,7 +12,7 @@ be told where to stop and are given so little input that they must: a step of ``
 most 8 MiB, and 128 KiB near the bound; one of ``brotli`` before 1.2 is at most 16 MiB.
 
 A body that stops inside its coding is a `DisconnectFault`, never a short answer; one that is
-corrupt, or goes on after its end, is a `ProtocolFault`. No bytes at all are an empty body.
+corrupt, or goes on after its end, is a `CodingFault`. No bytes at all are an empty body.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple, Protocol
 
-from .._faults import DisconnectFault, LimitFault, ProtocolFault
+from .._faults import CodingFault, DisconnectFault, LimitFault
 
 __all__ = ["ACCEPT_ENCODING", "ContentDecoder", "decoder_for"]
 
@@ -256,7 +256,7 @@ class _Stage:
         if self._begun:
             data = data.lstrip(self._coding.padding)
             if data and not self._coding.many:
-                raise ProtocolFault(f"the {self._name} body goes on after its end")
+                raise CodingFault(f"the {self._name} body goes on after its end")
         if data:
             self._begun = True
             self._stream = self._coding.open(data)
@@ -266,7 +266,7 @@ class _Stage:
         try:
             output = stream.step(data, self._room)
         except stream.corrupt as error:
-            raise ProtocolFault(f"the {self._name} body is corrupt") from error
+            raise CodingFault(f"the {self._name} body is corrupt") from error
         self._room -= len(output)
         if self._room < 0:
             raise LimitFault("max_decoded_bytes", self._limit)
@@ -276,7 +276,7 @@ class _Stage:
 class ContentDecoder:
     """Undoes the codings of one body, the outermost first.
 
-    Raises `ProtocolFault`, `DisconnectFault` or `LimitFault`, and is of no use afterwards.
+    Raises `CodingFault`, `DisconnectFault` or `LimitFault`, and is of no use afterwards.
     """
 
     __slots__ = ("_stages",)
@@ -303,7 +303,7 @@ class ContentDecoder:
 def decoder_for(content_encoding: bytes | None, max_decoded_bytes: int) -> ContentDecoder | None:
     """The decoder for a Content-Encoding; None where the body is not compressed.
 
-    `max_decoded_bytes` bounds the output of each coding. Raises `ProtocolFault` for a coding
+    `max_decoded_bytes` bounds the output of each coding. Raises `CodingFault` for a coding
     that is not known, or not installed, and for too many of them.
     """
     if not content_encoding:
@@ -313,8 +313,8 @@ def decoder_for(content_encoding: bytes | None, max_decoded_bytes: int) -> Conte
     if not codings:
         return None
     if len(codings) > _MAX_CODINGS:
-        raise ProtocolFault(f"the body has {len(codings)} content codings, more than {_MAX_CODINGS}")
+        raise CodingFault(f"the body has {len(codings)} content codings, more than {_MAX_CODINGS}")
     for name in codings:
         if name not in _CODINGS:
-            raise ProtocolFault(f"the body's content coding {name[:40]!r} is not known")
+            raise CodingFault(f"the body's content coding {name[:40]!r} is not known")
     return ContentDecoder(codings, max_decoded_bytes)

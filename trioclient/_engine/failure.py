@@ -21,7 +21,7 @@ from .._errors import (
     LimitExceeded,
     status_error_class,
 )
-from .._faults import Fault, LimitFault, TimeoutFault
+from .._faults import CodingFault, Fault, LimitFault, TimeoutFault
 from .attempt import RedirectRefused
 from .call import Answer
 
@@ -57,6 +57,8 @@ def _fault_error(trace: CallTrace, fault: Fault, now: float, answer: Answer | No
         return trace.error(APITimeoutError, str(fault), now)
     if isinstance(fault, LimitFault):
         return trace.error(LimitExceeded, str(fault), now, answer=answer, limit=fault.limit, value=fault.value)
+    if isinstance(fault, CodingFault):
+        return trace.error(APIResponseValidationError, str(fault), now)
     if isinstance(fault, AnswerFault):
         body = None if answer is None else _decoded(answer.content)
         return trace.error(APIResponseValidationError, str(fault), now, answer=answer, path=fault.path, body=body)

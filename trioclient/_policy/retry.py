@@ -27,7 +27,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from .._faults import ClosedFault, LimitFault, TimeoutFault
+from .._faults import ClosedFault, CodingFault, LimitFault, TimeoutFault
 from .._types import checked_seconds
 from .retry_after import server_delay, should_retry
 
@@ -183,7 +183,7 @@ def outcome_of_fault(fault: Fault, *, sent: Sent, keyed: bool, replayable: bool)
     kind: OutcomeKind = "disconnect"
     if isinstance(fault, TimeoutFault):
         kind = "timeout"
-    elif isinstance(fault, (ClosedFault, LimitFault)):
+    elif isinstance(fault, (ClosedFault, CodingFault, LimitFault)):
         kind = "final"
     return Outcome(kind=kind, sent=sent, keyed=keyed, replayable=replayable)
 
