@@ -116,6 +116,13 @@ async def test_instants(
         ([fault("connect")] * 3, {}, errors.APIConnectionError, 3, 1.5),
         ([fault("disconnect", after=math.inf)] * 3, {"timeout": 5.0}, errors.APITimeoutError, 3, 16.5),
         (
+            [reply(content=b"junk", headers={"Content-Encoding": "gzip"})],
+            {},
+            errors.APIResponseValidationError,
+            1,
+            0,
+        ),
+        (
             [reply(content=b"{", headers={"Content-Type": "application/json"})],
             {},
             errors.APIResponseValidationError,

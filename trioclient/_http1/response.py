@@ -20,7 +20,7 @@ from typing import NamedTuple, Union
 
 import httptools
 
-from .._faults import DisconnectFault, Fault, LimitFault, ProtocolFault
+from .._faults import ClosedFault, DisconnectFault, Fault, LimitFault, ProtocolFault
 from .._types import Limits, RawHeaders
 
 __all__ = ["End", "Event", "Head", "ResponseParser"]
@@ -50,6 +50,7 @@ class ResponseParser:
     """Parses one answer. Raises a `Fault` and is then of no further use."""
 
     __slots__ = (
+        "_body",
         "_events",
         "_fault",
         "_header_bytes",
@@ -72,6 +73,7 @@ class ResponseParser:
         # None once done: it refers back to this object, and the two would wait for the collector.
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._events: list[Event] = []
+        self._body: list[bytes] = []
         self._headers: RawHeaders = []
         self._header_bytes = 0
         self._quiet_bytes = 0
@@ -85,10 +87,11 @@ class ResponseParser:
 
     def feed(self, data: bytes) -> list[Event]:
         """Take received bytes, or ``b""`` at the end of input; return what they complete."""
+        parser = self._parser
+        if parser is None:
+            raise ClosedFault  # while these bytes were on their way
         if not data:
             return self._end_of_input()
-        parser = self._parser
-        assert parser is not None, "fed after the end"
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -99,8 +102,7 @@ class ResponseParser:
             self._reusable = False
         if self._fault is not None:
             raise self._fault
-        events = self._events
-        self._events = []
+        events = self._take_events()
         if events:
             self._quiet_bytes = 0
         else:
@@ -116,6 +118,14 @@ class ResponseParser:
     def close(self) -> None:
         """Let go of the C parser."""
         self._parser = None
+
+    def _take_events(self) -> list[Event]:
+        events, self._events = self._events, []
+        if self._body:
+            # One piece, however many chunks it came in: tiny ones cost many times their size.
+            events.append(self._body[0] if len(self._body) == 1 else b"".join(self._body))
+            self._body = []
+        return events
 
     def _end_of_input(self) -> list[Event]:
         self.close()
@@ -158,7 +168,7 @@ class ResponseParser:
         if self.done:
             self._reusable = False
         else:
-            self._events.append(data)
+            self._body.append(data)
 
     def on_message_complete(self) -> None:
         if self.head_seen and not self.done and self._parser is not None:

@@ -90,7 +90,7 @@ class HttpxThreadTransport:
         self._closed = True
         if self._owns:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_SECONDS):
-                await trio.to_thread.run_sync(self._client.close, abandon_on_cancel=True)
+                await trio.to_thread.run_sync(self._client.close, abandon_on_cancel=True, limiter=self._threads)
 
     async def _send(self, request: WireRequest, phases: PhaseScope, exchange: _Exchange) -> HttpxThreadResponse:
         upload = _upload_class(self._library)(request.body)
