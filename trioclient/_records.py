@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["AttemptRecord", "RequestRecord", "ResponseRecord"]
 
 
+_FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class RequestRecord:
     """One request, without its body and without credentials."""
@@ -34,8 +37,9 @@ class ResponseRecord:
     """One answer; `content` is decompressed and, on an error, capped."""
 
     status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    content: bytes = b""
+    # Not in the repr: they may hold secrets, a cookie say.
+    headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
+    content: bytes = dataclasses.field(default=b"", repr=False)
     http_version: str = "HTTP/1.1"
 
     def header(self, name: str) -> str | None:
@@ -44,11 +48,8 @@ class ResponseRecord:
 
     def to_httpx(self, request: RequestRecord | None) -> httpx.Response:
         # The content is already decompressed, so the headers that say otherwise are left out.
-        headers = [
-            pair
-            for pair in self.headers
-            if pair[0].lower() not in ("content-encoding", "content-length", "transfer-encoding")
-        ]
+        # Where there is none they may speak of another: that of GET, in an answer to HEAD.
+        headers = [pair for pair in self.headers if not self.content or pair[0].lower() not in _FRAMING]
         return httpx.Response(
             self.status,
             headers=headers,

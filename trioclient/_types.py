@@ -25,6 +25,7 @@ __all__ = [
     "Sent",
     "Timeout",
     "Timeouts",
+    "checked_bool",
     "checked_int",
     "checked_seconds",
     "omit",
@@ -133,6 +134,13 @@ def checked_int(value: object, argument: str, at_least: int = 0) -> int:
         raise TypeError(f"{argument} must be an int, not {value!r}")
     if value < at_least:
         raise ValueError(f"{argument} must be {at_least} or more, not {value!r}")
+    return value
+
+
+def checked_bool(value: object, argument: str) -> bool:
+    """True or False itself. Raises TypeError."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument} must be True or False, not {value!r}")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,6 +13,7 @@ import trio
 
 from .._codec.decode import AnswerFault, answer_decoder
 from .._codec.headers import find
+from .._codec.redact import redact_url
 from .._engine.failure import error_of
 from .._engine.loop import Engine
 from .._engine.observe import Hook, configure_logging
@@ -129,7 +131,7 @@ class AsyncAPIClient(BaseClient):
                 raise TypeError("give http_client or transport, not both")
             return HttpxTransport(http_client, limits=self._limits)
         if transport is not None:
-            return transport
+            return _checked_transport(transport)
         if proxied_by_environment(self._base_url.join(""), os.environ):
             return HttpxTransport(DefaultAsyncHttpxClient(), limits=self._limits, owns=True)
         return TrioTransport(limits=self._limits)
@@ -213,7 +215,8 @@ class AsyncAPIClient(BaseClient):
         call = self._prepare(method, path, body=body, content=content, options=options)
         answer, trace = await self._engine.run(call)
         if decoder is None:
-            return cast("T", answer.record().to_httpx(call.record()))
+            request = dataclasses.replace(call.record(), url=redact_url(str(answer.target)))
+            return cast("T", answer.record().to_httpx(request))
         try:
             return cast(
                 "T",
@@ -224,7 +227,8 @@ class AsyncAPIClient(BaseClient):
                 ),
             )
         except (AnswerFault, LimitFault) as fault:
-            raise error_of(trace, fault, trio.current_time(), answer=answer) from fault
+            kept = answer._replace(content=answer.content[: self._limits.max_error_body_bytes])
+            raise error_of(trace, fault, trio.current_time(), answer=kept) from fault
 
     async def get(self, path: str, *, cast_to: type[T] = _ANY, options: RequestOptions = _NO_OPTIONS) -> T:
         """GET; see `request`."""
@@ -308,6 +312,15 @@ class AsyncAPIClient(BaseClient):
             deadline=deadline,
             item_deadline=item_deadline,
         )
+
+
+def _checked_transport(transport: Transport) -> Transport:
+    if all(callable(getattr(transport, name, None)) for name in ("send", "aclose", "statistics")):
+        return transport
+    raise TypeError(
+        f"transport must be a TrioTransport or one like it, not {transport!r}:"
+        " give one of httpx's as http_client=httpx.AsyncClient(transport=...)"
+    )
 
 
 def _content_type(answer: Answer) -> str | None:

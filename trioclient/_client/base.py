@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import httpx
 
@@ -37,6 +38,7 @@ from .._types import (
     RequestOptions,
     Timeout,
     Timeouts,
+    checked_bool,
     checked_int,
     checked_seconds,
 )
@@ -46,10 +48,16 @@ from .telemetry import platform_headers
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+T = TypeVar("T")
+MappingT = TypeVar("MappingT", bound=Mapping[str, Any])
+
 __all__ = ["BaseClient", "Content"]
 
 Content = Any
 """A raw body: bytes, str, a binary file, or a sync or async iterable of bytes."""
+
+# A token (RFC 9110, 9.1). CONNECT asks a proxy for a tunnel, which is no call.
+_METHOD: Final = re.compile(r"(?!CONNECT\Z)[A-Z0-9!#$%&'*+\-.^_`|~]+")
 
 _OPTION_NAMES = frozenset(RequestOptions.__annotations__)
 _NO_OPTIONS: RequestOptions = {}
@@ -90,14 +98,16 @@ class BaseClient:
         telemetry: bool = True,
     ) -> None:
         self._base_url = BaseURL(base_url)
-        self._version = version
-        self._strict_response_validation = _strict_response_validation
-        self._telemetry = telemetry
-        self._retry = retry if retry is not None else RetryPolicy()
-        self._limits = limits if limits is not None else Limits()
+        self._version = _checked_version(version)
+        self._strict_response_validation = checked_bool(_strict_response_validation, "_strict_response_validation")
+        self._telemetry = checked_bool(telemetry, "telemetry")
+        self._retry = _checked_kind(retry, RetryPolicy, "retry") if retry is not None else RetryPolicy()
+        self._limits = _checked_kind(limits, Limits, "limits") if limits is not None else Limits()
         self._observer = Observer(hooks)
-        self._custom_headers: dict[str, Any] = {}
+        self._custom_headers: tuple[Headers, ...] = ()
         self._custom_query: dict[str, object] = {}
+        if self.idempotency_header is not None:
+            HeaderBlock.of({self.idempotency_header: ""})
         self._apply(
             max_retries=max_retries,
             timeout=timeout,
@@ -190,13 +200,16 @@ class BaseClient:
         self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout
         self._timeouts = Timeouts.of(self._timeout)
         self._deadline = checked_seconds(deadline, "deadline")
-        self._custom_headers = {**self._custom_headers, **(custom_headers or {})}
-        self._custom_query = {**self._custom_query, **(custom_query or {})}
+        if custom_headers is not None:
+            # Layers, not one dict: in that the same name in another case would keep its place.
+            self._custom_headers = (*self._custom_headers, dict(_checked_mapping(custom_headers, "custom_headers")))
+        if custom_query is not None:
+            self._custom_query = {**self._custom_query, **_checked_mapping(custom_query, "custom_query")}
         encode_query(self._custom_query, self.array_style)
         self._header_blocks: dict[str | None, HeaderBlock] = {}
         self._header_source: tuple[Headers, Headers] = ({}, {})
         self._credentials: frozenset[str] = frozenset()
-        HeaderBlock.of(self._custom_headers)
+        HeaderBlock.of(*self._custom_headers)
 
     # Preparing a call.
 
@@ -210,8 +223,8 @@ class BaseClient:
         options: RequestOptions = _NO_OPTIONS,
     ) -> PreparedCall:
         """Merge, check and encode everything. Raises TypeError or ValueError naming the argument."""
-        if options.keys() - _OPTION_NAMES:
-            raise TypeError(f"options has no key {min(options.keys() - _OPTION_NAMES)!r}")
+        method = _checked_method(method)
+        _check_options(options)
         request_body = self._body(body, content, options.get("extra_json"))
         block = self._shared_headers(request_body.content_type).over(options.get("headers"))
         headers = block.raw
@@ -246,7 +259,7 @@ class BaseClient:
                 else self._max_retries
             ),
             keyed=keyed,
-            follow_redirects=options.get("follow_redirects", True),
+            follow_redirects=checked_bool(options.get("follow_redirects", True), "options['follow_redirects']"),
             credentials=self._credentials,
             attempt_headers=self._telemetry,
             auth=self.custom_auth,
@@ -266,7 +279,10 @@ class BaseClient:
         """The layers below the call's own, merged anew only when the subclass's have changed."""
         source = (self.auth_headers, self.default_headers)
         if source != self._header_source:
-            self._header_source = (dict(source[0]), dict(source[1]))
+            self._header_source = (
+                dict(_checked_mapping(source[0], "auth_headers")),
+                dict(_checked_mapping(source[1], "default_headers")),
+            )
             self._header_blocks.clear()
             self._credentials = credential_headers(source[0])
         block = self._header_blocks.get(content_type)
@@ -277,9 +293,50 @@ class BaseClient:
                 {"Content-Type": content_type} if content_type is not None else None,
                 source[1],
                 source[0],
-                cast("Headers", self._custom_headers),
+                *self._custom_headers,
             )
         return block
 
     def _new_idempotency_key(self) -> str:
         return f"trioclient-{secrets.token_hex(16)}"
+
+
+def _checked_method(method: object) -> str:
+    if not isinstance(method, str):
+        raise TypeError(f"method must be a str, not {type(method).__name__}")
+    if not _METHOD.fullmatch(method):
+        raise ValueError(f"method must be an HTTP method in capitals, and not CONNECT; it is {method!r}")
+    return str.__str__(method)  # of an Enum, its value
+
+
+def _checked_version(version: object) -> str:
+    if not isinstance(version, str):
+        raise TypeError(f"version must be a str, not {type(version).__name__}")
+    if not (version.isascii() and version.isprintable()):
+        raise ValueError(f"version must be printable ASCII, not {version!r}")
+    return version
+
+
+def _checked_kind(value: T, kind: type[T], argument: str) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{argument} must be a {kind.__name__}, not {value!r}")
+    return value
+
+
+def _checked_mapping(value: MappingT, argument: str) -> MappingT:
+    if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+        raise TypeError(f"{argument} must be a mapping, not {type(value).__name__}")
+    return value
+
+
+def _check_options(options: RequestOptions) -> None:
+    """What nobody else checks: the names, and the kinds of those that are laid over others."""
+    for name in _checked_mapping(options, "options"):
+        if name not in _OPTION_NAMES:
+            raise TypeError(f"options has no key {name!r}")
+    for name in ("headers", "params"):
+        if options.get(name) is not None:
+            _checked_mapping(options[name], f"options[{name!r}]")
+    key = options.get("idempotency_key")
+    if key is not None and not (isinstance(key, str) and key):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+        raise TypeError(f"options['idempotency_key'] must be a str that is not empty, not {key!r}")

@@ -6,17 +6,18 @@
 - any other type is read from JSON: by msgspec, or by pydantic where the type mentions one of
   its models. `typing.Any` takes any JSON.
 
-====================================  ====================  ============================
-a JSON type and                       strict                loose
-====================================  ====================  ============================
-JSON that does not fit the type       AnswerFault           built leniently, see `lenient`
-a JSON media type, but no JSON        AnswerFault           AnswerFault
-another media type                    AnswerFault           the text
-no media type, and no JSON            AnswerFault           the text
-no body                               None where the type takes None, else AnswerFault: there is
-                                      nothing to build a value of
-nested too deeply                     LimitFault            LimitFault
-====================================  ====================  ============================
+==================================  =============  ==========================
+what came                           strict         loose
+==================================  =============  ==========================
+JSON that does not fit the type     AnswerFault    built as `lenient` tells
+a JSON media type, but no JSON      AnswerFault    AnswerFault
+another media type                  AnswerFault    the text
+no media type, and no JSON          AnswerFault    the text
+JSON that is nested too deeply      LimitFault     LimitFault
+nothing, and the type takes None    None           None
+nothing, and the type does not      AnswerFault    AnswerFault: there is
+                                                   nothing to build a value of
+==================================  =============  ==========================
 
 What the caller's own code raises (a default factory, a validator with a bug) passes through.
 """

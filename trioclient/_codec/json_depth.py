@@ -41,8 +41,9 @@ def check_depth(content: bytes, max_depth: int) -> None:
 
 def _steps(content: bytes) -> bytes:
     """The brackets outside strings, each as the step it takes."""
-    # An escaped quote ends no string. Replacing byte for byte is done in place, which is faster.
-    content = content.replace(b"\\\\", b"~~").replace(b'\\"', b"~~")
+    if b"\\" in content:
+        # An escaped quote ends no string. Replacing byte for byte is done in place, which is faster.
+        content = content.replace(b"\\\\", b"~~").replace(b'\\"', b"~~")
     # Most strings hold no bracket and are by now two quotes side by side. Dropping such a pair
     # leaves every bracket inside or outside a string as it was.
     steps = content.translate(_AS_STEPS, _NOT_BRACKET_OR_QUOTE).replace(b'""', b"")

@@ -1,6 +1,8 @@
 """Driving an ``httpx.Auth``: basic, digest, or a caller's own flow.
 
-Such a flow yields requests and is sent answers; the last answer is the call's.
+Such a flow yields requests and is sent answers; the last answer is the call's. The request it
+was given, which it may change and yield again, is the call's own. Any other it yields, to fetch
+a token say, goes out as it is.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from .._codec.body import RequestBody
 from .._codec.url import Target
+from .._net.protocol import WireRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from .._net.protocol import WireRequest
+    from .._types import RawHeaders
     from .call import Answer
 
 __all__ = ["exchange_with_auth"]
@@ -27,20 +31,46 @@ _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
 async def exchange_with_auth(
     auth: httpx.Auth, wire: WireRequest, exchange: Callable[[WireRequest], Awaitable[Answer]]
 ) -> Answer:
-    """Run the flow over `wire`. What the flow raises propagates as itself."""
+    """Run the flow over `wire`. What the flow raises propagates as itself.
+
+    A body that can be sent only once is: the answer to it is then the last.
+    """
     own_host = any(name.lower() == b"host" for name, _ in wire.headers)
-    request = httpx.Request(wire.method, str(wire.target), headers=wire.headers, content=wire.body.content)
-    flow: AsyncGenerator[httpx.Request, httpx.Response] = auth.async_auth_flow(request)
+    own = httpx.Request(wire.method, str(wire.target), headers=wire.headers, content=wire.body.content)
+    own_sent = False
+    flow: AsyncGenerator[httpx.Request, httpx.Response] = auth.async_auth_flow(own)
     async with aclosing(flow):
         request = await flow.__anext__()
         while True:
-            skip = _FRAMING - {b"host"} if own_host else _FRAMING
-            wire.headers = [line for line in request.headers.raw if line[0].lower() not in skip]
-            wire.target = Target.of(request.url)
-            answer = await exchange(wire)
+            if request is own:
+                wire.headers = _unframed(own, keep_host=own_host)
+                wire.target = Target.of(own.url)
+                answer = await exchange(wire)
+                own_sent = True
+            else:
+                answer = await exchange(await _side_request(request, wire))
             response = answer.record().to_httpx(None)
             response.request = request
             try:
                 request = await flow.asend(response)
             except StopAsyncIteration:
                 return answer
+            if request is own and own_sent and not wire.body.replayable:
+                return answer
+
+
+async def _side_request(request: httpx.Request, wire: WireRequest) -> WireRequest:
+    return WireRequest(
+        request.method,
+        Target.of(request.url),
+        _unframed(request, keep_host=False),
+        RequestBody(await request.aread(), None),
+        wire.timeouts,
+        wire.limits,
+        replayable=False,
+    )
+
+
+def _unframed(request: httpx.Request, *, keep_host: bool) -> RawHeaders:
+    skip = _FRAMING - {b"host"} if keep_host else _FRAMING
+    return [line for line in request.headers.raw if line[0].lower() not in skip]

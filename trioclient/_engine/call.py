@@ -7,7 +7,6 @@ of them carry the same facts.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -31,8 +30,7 @@ ErrorT = TypeVar("ErrorT", bound=APIError)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class PreparedCall:
+class PreparedCall(NamedTuple):
     """Everything about a call that its attempts share."""
 
     method: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Union, cast
 import msgspec
 
 from .._codec.decode import AnswerFault
+from .._codec.json_depth import check_depth
 from .._errors import (
     APIConnectionError,
     APIError,
@@ -21,7 +22,7 @@ from .._errors import (
     LimitExceeded,
     status_error_class,
 )
-from .._faults import CodingFault, Fault, LimitFault, TimeoutFault
+from .._faults import ClosedFault, CodingFault, Fault, LimitFault, TimeoutFault
 from .attempt import RedirectRefused
 from .call import Answer
 
@@ -34,6 +35,11 @@ Failure = Union[Answer, Fault, RedirectRefused]
 """An attempt that brought no usable answer."""
 
 _MESSAGE_CHARACTERS = 300
+# Nested deeper, an error could not be pickled or copied.
+_BODY_DEPTH = 64
+# Where servers put their own words, the most telling first: OAuth and Spring have an "error" as
+# well, which only names the kind; RFC 9457 has "detail" and "title", FastAPI "detail" and "msg".
+_REASON_FIELDS = ("message", "error_description", "detail", "msg", "error", "errors", "title")
 
 
 def error_of(
@@ -43,7 +49,7 @@ def error_of(
     if isinstance(failure, Answer):
         return _status_error(trace, failure, now, retry_at)
     if isinstance(failure, RedirectRefused):
-        return trace.error(APIStatusError, str(failure), now, answer=failure.answer)
+        return _status_error(trace, failure.answer, now, retry_at, str(failure))
     error = _fault_error(trace, failure, now, answer)
     error.__cause__ = failure
     return error
@@ -62,15 +68,20 @@ def _fault_error(trace: CallTrace, fault: Fault, now: float, answer: Answer | No
     if isinstance(fault, AnswerFault):
         body = None if answer is None else _decoded(answer.content)
         return trace.error(APIResponseValidationError, str(fault), now, answer=answer, path=fault.path, body=body)
-    return trace.error(APIConnectionError, str(fault), now)
+    error = trace.error(APIConnectionError, str(fault), now)
+    if isinstance(fault, ClosedFault):
+        error.advice = "Make the call before the client is closed: inside its `async with`."
+    return error
 
 
-def _status_error(trace: CallTrace, answer: Answer, now: float, retry_at: float | None) -> APIStatusError:
+def _status_error(
+    trace: CallTrace, answer: Answer, now: float, retry_at: float | None, reason: str = ""
+) -> APIStatusError:
     body = _decoded(answer.content)
     message = str(answer.status)
     if answer.status in http.HTTPStatus.__members__.values():
         message += f" {http.HTTPStatus(answer.status).phrase}"
-    reason = _reason(body)
+    reason = reason or _reason(body)
     if reason:
         message += f": {reason}"
     kind = status_error_class(answer.status)
@@ -80,17 +91,28 @@ def _status_error(trace: CallTrace, answer: Answer, now: float, retry_at: float 
 def _decoded(content: bytes) -> object:
     """JSON if it is, else text, else None."""
     try:
+        check_depth(content, _BODY_DEPTH)
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (LimitFault, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return content.decode("utf-8", "replace") or None
 
 
 def _reason(body: object) -> str:
     """The server's own words, where the body has them in a usual place."""
-    while isinstance(body, dict):
-        fields = cast("dict[str, object]", body)
-        body = next((fields[key] for key in ("error", "message", "detail", "title") if fields.get(key)), None)
-    if not isinstance(body, str):
+    text = " ".join(_first_text(body).split())
+    if text.startswith("<"):  # a proxy's page; the status says as much
         return ""
-    text = " ".join(body.split())
     return text if len(text) <= _MESSAGE_CHARACTERS else text[:_MESSAGE_CHARACTERS] + "…"
+
+
+def _first_text(body: object) -> str:
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list):
+        values = cast("list[object]", body)[:1]
+    elif isinstance(body, dict):
+        fields = cast("dict[str, object]", body)
+        values = [fields.get(name) for name in _REASON_FIELDS]
+    else:
+        return ""
+    return next(filter(None, map(_first_text, values)), "")

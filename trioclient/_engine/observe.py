@@ -6,9 +6,10 @@ made only if somebody looks. A hook that raises is a bug of the caller and ends 
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from .._records import AttemptRecord
@@ -45,9 +46,11 @@ class Observer:
     __slots__ = ("_hooks",)
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
+        if not isinstance(hooks, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+            raise TypeError(f"hooks must be a sequence of functions, not {hooks!r}")
         for hook in hooks:
-            if not callable(hook):
-                raise TypeError(f"hooks must be callables taking one AttemptRecord, not {hook!r}")
+            if not callable(hook) or inspect.iscoroutinefunction(hook):
+                raise TypeError(f"hooks must be sync functions of one AttemptRecord, not {hook!r}")
         self._hooks = tuple(hooks)
 
     def attempted(

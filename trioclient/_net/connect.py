@@ -72,7 +72,7 @@ class Connector:
         """Connect. Raises ConnectFault."""
         try:
             sock = await self._open_socket(target)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a name with an empty or endless label
             raise ConnectFault(f"could not connect to {target.host_header}: {_reason(error)}") from error
         tcp = trio.SocketStream(sock)
         if target.scheme == "http":
@@ -119,8 +119,10 @@ class Connector:
         return Link(stream, sock.close, is_stale, functools.partial(_abandon, sock))
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | UnicodeError) -> str:
     """The system's words without the address, which the caller puts first."""
+    if isinstance(error, UnicodeError):
+        return "not a host name"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError):

@@ -2,8 +2,8 @@
 
 Sending. A small body leaves with its head in one write. A large or streamed one is written by
 a task of its own while this one already reads, so that an early answer (413 and the like) is
-seen although the body is not through: an error answer stops the writing, any other waits for
-its end.
+seen although the body is not through: an error answer or a redirect stops the writing, any other
+waits for its end.
 
 Reading. Bytes go to a `ResponseParser`; its events are kept until asked for. Who reads to the
 `End` leaves the connection reusable, if the answer allows it; any other way of leaving closes it.
@@ -44,6 +44,7 @@ class Connection:
         "_events",
         "_link",
         "_parser",
+        "_refused",
         "_spoiled",
         "created_at",
         "exchanges",
@@ -64,7 +65,10 @@ class Connection:
         """Has a byte of the current answer come?"""
         self.reusable = False
         """Is the current exchange over, and may there be another?"""
+        self._refused = False
+        # Has the server said no before it had the whole request?
         self._spoiled = False
+        # Was that request left half sent?
         self._parser: ResponseParser | None = None
         self._events: collections.deque[Event] = collections.deque()
 
@@ -128,7 +132,11 @@ class Connection:
         async with open_single_nursery() as nursery:
             nursery.start_soon(write)
             answer = await self._read_head(request)
-            if answer.status >= 400:
+            if answer.status >= 300:
+                # A TLS stream that is stopped in the middle of a write cannot be read any more.
+                self._refused = True
+                phases.enter("read", request.timeouts.read)
+                await self._read_ahead(request.limits.max_error_body_bytes)
                 nursery.cancel_scope.cancel()
         if trouble is not None:
             raise trouble
@@ -146,6 +154,8 @@ class Connection:
             return False
         async with aclosing(aiter_pieces(request.body)) as pieces:
             async for piece in pieces:
+                if self._refused:
+                    return False
                 phases.enter("write", request.timeouts.write)
                 if not await self._write(encode_chunk(piece) if chunked else piece):
                     return False
@@ -172,7 +182,12 @@ class Connection:
         assert isinstance(event, Head)
         return event
 
-    async def _read_events(self) -> None:
+    async def _read_ahead(self, most: int) -> None:
+        """Receive and keep the rest of the answer, or a little over `most` bytes of it."""
+        while most >= 0 and not (self._events and isinstance(self._events[-1], End)):
+            most -= sum(len(event) for event in await self._read_events() if isinstance(event, bytes))
+
+    async def _read_events(self) -> list[Event]:
         parser = self._parser
         assert parser is not None
         try:
@@ -187,3 +202,4 @@ class Connection:
         self._events.extend(events)
         if events and isinstance(events[-1], End):
             self.reusable = events[-1].reusable and not self._spoiled
+        return events

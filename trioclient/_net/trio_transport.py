@@ -93,6 +93,10 @@ class TrioTransport(HttpxFace):
         if isinstance(taken, Full):
             phases.enter("pool", request.timeouts.pool)
             taken = await self._pool.wait(origin)
+            if isinstance(taken, Connection) and taken.is_stale():
+                # Handed over as it was, perhaps with bytes in it that nobody asked for.
+                self._pool.empty(taken)
+                return await self._open(request, phases)
         if isinstance(taken, Free):
             if self._closed:
                 self._pool.forfeit()
