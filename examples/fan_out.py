@@ -30,7 +30,6 @@ import trio
 from trioclient import AsyncAPIClient, DeadlineExceeded, FanOutReport, Outcome
 from trioclient.testing import BlockingLoopbackServer, LoopbackServer, RawReply, RecordedRequest, Reply, drop, reply
 
-
 INTERRUPTED = "interrupted"
 
 

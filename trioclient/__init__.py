@@ -9,7 +9,7 @@ from ._blocking import BlockingResource, blocking
 from ._client.async_client import AsyncAPIClient, ClientStatistics
 from ._client.base import BaseClient
 from ._client.fan_out import FanOut, fan_out
-from ._client.fan_out_report import FanOutReport, Outcome
+from ._client.fan_out_report import FanOutReport, FanOutStatistics, Outcome
 from ._codec.lenient import UnknownVariant
 from ._codec.url import path_template
 from ._errors import (
@@ -73,6 +73,7 @@ __all__ = [
     "DefaultHttpxClient",
     "FanOut",
     "FanOutReport",
+    "FanOutStatistics",
     "InternalServerError",
     "LimitExceeded",
     "Limits",

@@ -7,7 +7,16 @@ see a `Fault`. How much of the request was sent is noted on the `WireRequest` it
 
 from __future__ import annotations
 
-__all__ = ["ClosedFault", "CodingFault", "ConnectFault", "DisconnectFault", "Fault", "LimitFault", "ProtocolFault", "TimeoutFault"]
+__all__ = [
+    "ClosedFault",
+    "CodingFault",
+    "ConnectFault",
+    "DisconnectFault",
+    "Fault",
+    "LimitFault",
+    "ProtocolFault",
+    "TimeoutFault",
+]
 
 
 class Fault(Exception):

@@ -15,6 +15,7 @@ import httpx
 __all__ = [
     "DEFAULT_MAX_RETRIES",
     "DEFAULT_TIMEOUT",
+    "IDEMPOTENT_METHODS",
     "NOT_GIVEN",
     "Headers",
     "Limits",
@@ -143,6 +144,9 @@ def checked_bool(value: object, argument: str) -> bool:
         raise TypeError(f"{argument} must be True or False, not {value!r}")
     return value
 
+
+IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+"""RFC 9110 section 9.2.2: twice has the effect of once."""
 
 DEFAULT_MAX_RETRIES: Final = 2
 DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)

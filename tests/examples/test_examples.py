@@ -72,7 +72,7 @@ def test_the_report_of_the_fan_out_adds_up(fan_out_output: str) -> None:
     attempts = figure(fan_out_output, r"(\d+) attempts in all")
     requests = figure(fan_out_output, r"received (\d+) requests")
     fates = re.findall(
-        r"^  ([a-z][^0-9]*?(?:, \d+)?) +(\d+)$", fan_out_output.partition("the server received")[2], re.M
+        r"^  ([a-z][^0-9]*?(?:, \d+)?) +(\d+)$", fan_out_output.partition("the server received")[2], re.MULTILINE
     )
     numbers = {fate: int(number) for fate, number in fates}
     assert sum(numbers.values()) == requests

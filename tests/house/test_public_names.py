@@ -32,6 +32,7 @@ PUBLIC = [
     "DefaultHttpxClient",
     "FanOut",
     "FanOutReport",
+    "FanOutStatistics",
     "InternalServerError",
     "LimitExceeded",
     "Limits",

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from trioclient._net.pool import Free, Full, Origin, Pool
+from trioclient._codec.url import Origin
+from trioclient._net.pool import Free, Full, Pool
 from trioclient._types import Limits
 
 A: Origin = ("http", "a.test", 80)

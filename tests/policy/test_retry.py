@@ -12,7 +12,6 @@ import pytest
 from trioclient._faults import ConnectFault, DisconnectFault, LimitFault, ProtocolFault, TimeoutFault
 from trioclient._policy.gate import Gate
 from trioclient._policy.retry import (
-    IDEMPOTENT_METHODS,
     Outcome,
     Retry,
     RetryPolicy,
@@ -22,6 +21,7 @@ from trioclient._policy.retry import (
     outcome_of_answer,
     outcome_of_fault,
 )
+from trioclient._types import IDEMPOTENT_METHODS
 
 NOW = 1000.0
 WALL = 1_700_000_000.0

@@ -25,6 +25,7 @@ from .._net.trio_transport import TrioTransport
 from .._policy.retry import RetryPolicy
 from .._types import DEFAULT_MAX_RETRIES, NOT_GIVEN, Headers, Limits, NotGiven, RequestOptions, Timeout
 from .._version import __version__
+from .arguments import checked_transport
 from .base import BaseClient, Content
 from .environment import proxied_by_environment
 from .fan_out import FanOut, fan_out
@@ -131,7 +132,7 @@ class AsyncAPIClient(BaseClient):
                 raise TypeError("give http_client or transport, not both")
             return HttpxTransport(http_client, limits=self._limits)
         if transport is not None:
-            return _checked_transport(transport)
+            return checked_transport(transport)
         if proxied_by_environment(self._base_url.join(""), os.environ):
             return HttpxTransport(DefaultAsyncHttpxClient(), limits=self._limits, owns=True)
         return TrioTransport(limits=self._limits)
@@ -312,15 +313,6 @@ class AsyncAPIClient(BaseClient):
             deadline=deadline,
             item_deadline=item_deadline,
         )
-
-
-def _checked_transport(transport: Transport) -> Transport:
-    if all(callable(getattr(transport, name, None)) for name in ("send", "aclose", "statistics")):
-        return transport
-    raise TypeError(
-        f"transport must be a TrioTransport or one like it, not {transport!r}:"
-        " give one of httpx's as http_client=httpx.AsyncClient(transport=...)"
-    )
 
 
 def _content_type(answer: Answer) -> str | None:

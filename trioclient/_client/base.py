@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import httpx
 
@@ -27,10 +26,11 @@ from .._codec.redact import credential_headers
 from .._codec.url import BaseURL
 from .._engine.call import PreparedCall
 from .._engine.observe import Hook, Observer
-from .._policy.retry import IDEMPOTENT_METHODS, RetryPolicy
+from .._policy.retry import RetryPolicy
 from .._types import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_TIMEOUT,
+    IDEMPOTENT_METHODS,
     NOT_GIVEN,
     Headers,
     Limits,
@@ -43,23 +43,17 @@ from .._types import (
     checked_seconds,
 )
 from .._version import __version__
+from .arguments import check_options, checked_kind, checked_mapping, checked_method, checked_version
 from .telemetry import platform_headers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-T = TypeVar("T")
-MappingT = TypeVar("MappingT", bound=Mapping[str, Any])
 
 __all__ = ["BaseClient", "Content"]
 
 Content = Any
 """A raw body: bytes, str, a binary file, or a sync or async iterable of bytes."""
 
-# A token (RFC 9110, 9.1). CONNECT asks a proxy for a tunnel, which is no call.
-_METHOD: Final = re.compile(r"(?!CONNECT\Z)[A-Z0-9!#$%&'*+\-.^_`|~]+")
-
-_OPTION_NAMES = frozenset(RequestOptions.__annotations__)
 _NO_OPTIONS: RequestOptions = {}
 
 
@@ -98,11 +92,11 @@ class BaseClient:
         telemetry: bool = True,
     ) -> None:
         self._base_url = BaseURL(base_url)
-        self._version = _checked_version(version)
+        self._version = checked_version(version)
         self._strict_response_validation = checked_bool(_strict_response_validation, "_strict_response_validation")
         self._telemetry = checked_bool(telemetry, "telemetry")
-        self._retry = _checked_kind(retry, RetryPolicy, "retry") if retry is not None else RetryPolicy()
-        self._limits = _checked_kind(limits, Limits, "limits") if limits is not None else Limits()
+        self._retry = checked_kind(retry, RetryPolicy, "retry") if retry is not None else RetryPolicy()
+        self._limits = checked_kind(limits, Limits, "limits") if limits is not None else Limits()
         self._observer = Observer(hooks)
         self._custom_headers: tuple[Headers, ...] = ()
         self._custom_query: dict[str, object] = {}
@@ -202,9 +196,9 @@ class BaseClient:
         self._deadline = checked_seconds(deadline, "deadline")
         if custom_headers is not None:
             # Layers, not one dict: in that the same name in another case would keep its place.
-            self._custom_headers = (*self._custom_headers, dict(_checked_mapping(custom_headers, "custom_headers")))
+            self._custom_headers = (*self._custom_headers, dict(checked_mapping(custom_headers, "custom_headers")))
         if custom_query is not None:
-            self._custom_query = {**self._custom_query, **_checked_mapping(custom_query, "custom_query")}
+            self._custom_query = {**self._custom_query, **checked_mapping(custom_query, "custom_query")}
         encode_query(self._custom_query, self.array_style)
         self._header_blocks: dict[str | None, HeaderBlock] = {}
         self._header_source: tuple[Headers, Headers] = ({}, {})
@@ -223,8 +217,8 @@ class BaseClient:
         options: RequestOptions = _NO_OPTIONS,
     ) -> PreparedCall:
         """Merge, check and encode everything. Raises TypeError or ValueError naming the argument."""
-        method = _checked_method(method)
-        _check_options(options)
+        method = checked_method(method)
+        check_options(options)
         request_body = self._body(body, content, options.get("extra_json"))
         block = self._shared_headers(request_body.content_type).over(options.get("headers"))
         headers = block.raw
@@ -280,8 +274,8 @@ class BaseClient:
         source = (self.auth_headers, self.default_headers)
         if source != self._header_source:
             self._header_source = (
-                dict(_checked_mapping(source[0], "auth_headers")),
-                dict(_checked_mapping(source[1], "default_headers")),
+                dict(checked_mapping(source[0], "auth_headers")),
+                dict(checked_mapping(source[1], "default_headers")),
             )
             self._header_blocks.clear()
             self._credentials = credential_headers(source[0])
@@ -299,44 +293,3 @@ class BaseClient:
 
     def _new_idempotency_key(self) -> str:
         return f"trioclient-{secrets.token_hex(16)}"
-
-
-def _checked_method(method: object) -> str:
-    if not isinstance(method, str):
-        raise TypeError(f"method must be a str, not {type(method).__name__}")
-    if not _METHOD.fullmatch(method):
-        raise ValueError(f"method must be an HTTP method in capitals, and not CONNECT; it is {method!r}")
-    return str.__str__(method)  # of an Enum, its value
-
-
-def _checked_version(version: object) -> str:
-    if not isinstance(version, str):
-        raise TypeError(f"version must be a str, not {type(version).__name__}")
-    if not (version.isascii() and version.isprintable()):
-        raise ValueError(f"version must be printable ASCII, not {version!r}")
-    return version
-
-
-def _checked_kind(value: T, kind: type[T], argument: str) -> T:
-    if not isinstance(value, kind):
-        raise TypeError(f"{argument} must be a {kind.__name__}, not {value!r}")
-    return value
-
-
-def _checked_mapping(value: MappingT, argument: str) -> MappingT:
-    if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
-        raise TypeError(f"{argument} must be a mapping, not {type(value).__name__}")
-    return value
-
-
-def _check_options(options: RequestOptions) -> None:
-    """What nobody else checks: the names, and the kinds of those that are laid over others."""
-    for name in _checked_mapping(options, "options"):
-        if name not in _OPTION_NAMES:
-            raise TypeError(f"options has no key {name!r}")
-    for name in ("headers", "params"):
-        if options.get(name) is not None:
-            _checked_mapping(options[name], f"options[{name!r}]")
-    key = options.get("idempotency_key")
-    if key is not None and not (isinstance(key, str) and key):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
-        raise TypeError(f"options['idempotency_key'] must be a str that is not empty, not {key!r}")

@@ -19,7 +19,7 @@ import httpx
 from .query import scalar_text
 from .redact import redact_url
 
-__all__ = ["BaseURL", "Target", "join_redirect", "path_template"]
+__all__ = ["BaseURL", "Origin", "Target", "join_redirect", "path_template"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -37,6 +37,10 @@ _ENCODED_SLASH: Final = re.compile(r"%2f|%5c|\\", re.IGNORECASE)
 _DOT_SEGMENT: Final = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port: what connections and credentials belong to."""
 
 
 class Target(NamedTuple):
@@ -70,8 +74,8 @@ class Target(NamedTuple):
         return cls(parsed.scheme, _checked_host(parsed, argument), port, parsed.raw_path.decode("ascii"))
 
     @property
-    def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: what connections and credentials belong to."""
+    def origin(self) -> Origin:
+        """Scheme, host and port."""
         return self[:3]
 
     @property

@@ -108,11 +108,10 @@ def _reason(body: object) -> str:
 def _first_text(body: object) -> str:
     if isinstance(body, str):
         return body
+    values: list[object] = []
     if isinstance(body, list):
         values = cast("list[object]", body)[:1]
     elif isinstance(body, dict):
         fields = cast("dict[str, object]", body)
         values = [fields.get(name) for name in _REASON_FIELDS]
-    else:
-        return ""
-    return next(filter(None, map(_first_text, values)), "")
+    return next((text for value in values if (text := _first_text(value))), "")

@@ -27,8 +27,8 @@ from .pieces import aiter_pieces
 from .single_nursery import open_single_nursery
 
 if TYPE_CHECKING:
+    from .._codec.url import Origin
     from .connect import Link
-    from .pool import Origin
     from .protocol import PhaseScope, WireRequest
 
 __all__ = ["Connection"]
@@ -65,10 +65,10 @@ class Connection:
         """Has a byte of the current answer come?"""
         self.reusable = False
         """Is the current exchange over, and may there be another?"""
+        # Has the server said no to the current request, be it whole or not?
         self._refused = False
-        # Has the server said no before it had the whole request?
+        # Was a request left half sent?
         self._spoiled = False
-        # Was that request left half sent?
         self._parser: ResponseParser | None = None
         self._events: collections.deque[Event] = collections.deque()
 
@@ -88,7 +88,7 @@ class Connection:
     async def exchange(self, request: WireRequest, phases: PhaseScope) -> Head:
         """Send a request and wait for the head of its answer. Raises a `Fault`."""
         self.exchanges += 1
-        self.heard_back = self.reusable = False
+        self.heard_back = self.reusable = self._refused = False
         self._events.clear()
         self._parser = ResponseParser(request.method, request.limits)
         body = request.body

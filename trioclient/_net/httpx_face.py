@@ -20,7 +20,7 @@ import trio
 from .._codec.body import NO_BODY, AsyncPieces, Pieces, RequestBody
 from .._codec.url import Target
 from .._faults import ClosedFault, ConnectFault, DisconnectFault, Fault, TimeoutFault
-from .._types import Limits, Timeouts
+from .._types import IDEMPOTENT_METHODS, Limits, Timeouts
 from .httpx_common import Library, library_of
 from .protocol import PhaseScope, WireRequest
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["HttpxFace"]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110 section 9.2.2
-
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _TIMEOUTS: Final = {
     "connect": "ConnectTimeout",
@@ -86,7 +84,7 @@ def _wire_request(request: httpx.Request, library: Library, limits: Limits) -> W
         if name.lower() not in _FRAMING and (name.lower(), value) != host
     ]
     body = _body(request, library)
-    replayable = body.replayable and (request.method in _IDEMPOTENT or "idempotency-key" in request.headers)
+    replayable = body.replayable and (request.method in IDEMPOTENT_METHODS or "idempotency-key" in request.headers)
     return WireRequest(request.method, target, headers, body, _timeouts(request), limits, replayable)
 
 

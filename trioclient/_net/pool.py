@@ -25,13 +25,11 @@ import trio
 from .protocol import TransportStatistics
 
 if TYPE_CHECKING:
+    from .._codec.url import Origin
     from .._types import Limits
     from .connection import Connection
 
-__all__ = ["Free", "Full", "Origin", "Pool"]
-
-Origin = tuple[str, str, int]
-
+__all__ = ["Free", "Full", "Pool"]
 
 class Free:
     """The caller owns a slot and must connect, then `Pool.adopt` or `Pool.forfeit`."""

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from .._types import RawHeaders, Sent
 
 __all__ = [
-    "IDEMPOTENT_METHODS",
     "DelaySource",
     "Outcome",
     "OutcomeKind",
@@ -55,9 +54,6 @@ OutcomeKind = Literal["answer", "disconnect", "timeout", "final"]
 
 DelaySource = Literal["server", "back-off", "gate"]
 """Who set the delay: this answer, the policy, or an earlier answer to another call."""
-
-IDEMPOTENT_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
-"""RFC 9110 9.2.2: twice has the effect of once."""
 
 _GATED_STATUSES: Final = frozenset({429, 503})
 _MOST_DOUBLINGS: Final = 1000
