@@ -18,6 +18,7 @@ import pytest
 import trio
 import trustme
 
+from trioclient import AsyncAPIClient
 from trioclient._codec.body import RequestBody, content_body
 from trioclient._faults import (
     ClosedFault,
@@ -181,6 +182,33 @@ async def test_the_clients_defaults_lie_under_the_request(
     assert [request.header(name) for name in ("x-client", "x-both", "cookie")] == ["1", "ours", "c=1"]
     assert request.header("authorization") == "Basic dXNlcjpzZWNyZXQ="
     assert seen == ["GET"]
+
+
+async def test_a_redirect_to_another_origin_takes_nothing_of_the_clients_along(
+    library: ModuleType, server: LoopbackServer
+) -> None:
+    server.route("GET", "/near", reply(302, headers={"Location": "/ok"}))
+    async with (
+        LoopbackServer() as other,
+        library.AsyncClient(
+            headers={"Authorization": "Bearer secret", "X-Api-Key": "secret"},
+            cookies={"session": "secret"},
+            params={"key": "secret"},
+            trust_env=False,
+        ) as http_client,
+        library.AsyncClient(auth=("user", "secret"), trust_env=False) as with_auth,
+    ):
+        other.route("GET", "/ok", reply(json=1))
+        server.route("GET", "/away", reply(302, headers={"Location": f"{other.url}ok"}))
+        for given in (http_client, with_auth):
+            async with AsyncAPIClient(base_url=server.url, http_client=given) as api:
+                await api.get("/near")
+                assert server.requests[-1].header("authorization") is not None
+                await api.get("/away")
+    assert other.request_count == 2
+    for request in other.requests:
+        assert "secret" not in str(request.headers) + request.target
+        assert request.header("authorization") is None
 
 
 async def test_a_hook_that_reads_the_answer(library: ModuleType, server: LoopbackServer, wire: Wire) -> None:

@@ -153,6 +153,17 @@ async def test_a_hook_that_reads_the_answer(library: ModuleType, server: Loopbac
         assert all_back(transport)
 
 
+async def test_a_redirect_to_another_origin_takes_nothing_of_the_clients_along(
+    library: ModuleType, server: LoopbackServer, wire: Wire
+) -> None:
+    with library.Client(auth=("user", "secret"), headers={"X-Api-Key": "secret"}, trust_env=False) as client:
+        request = wire(url=f"{server.url}ok")
+        request.foreign = True
+        await exchange(HttpxThreadTransport(client, limits=Limits()), request)
+    assert server.requests[0].header("authorization") is None
+    assert server.requests[0].header("x-api-key") is None
+
+
 async def test_a_head_over_its_bound(transport: HttpxThreadTransport, server: LoopbackServer, wire: Wire) -> None:
     server.route("GET", "/big", reply(headers={"X-Big": "x" * 2000}))
     with pytest.raises(LimitFault, match="max_header_bytes"):

@@ -63,6 +63,7 @@ async def attempt(transport: Transport, call: PreparedCall, wire: WireRequest, p
 def _redirect(wire: WireRequest, step: Follow, credentials: frozenset[str]) -> None:
     headers = wire.headers
     if not step.same_origin:
+        wire.foreign = True
         headers = [line for line in drop_credentials(headers, credentials) if line[0].lower() != b"host"]
     if step.drop_body:
         headers = [line for line in headers if line[0].lower() not in BODY_HEADERS]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 import trio
 
 from .._faults import ClosedFault
-from .httpx_common import Head, Library, build_request, head_of, library_of
+from .httpx_common import Head, Library, build_request, head_of, library_of, send_options
 from .httpx_pool import pool_size
 from .httpx_trace import ExchangeTrace
 from .permits import Permit, Permits
@@ -84,7 +84,7 @@ class HttpxTransport:
         phases.enter("httpx", math.inf)
         request.sent = "maybe"
         try:
-            response = await self._client.send(built, stream=True, follow_redirects=False)
+            response = await self._client.send(built, **send_options(request))
         except BaseException as error:
             await trace.clean_up(self._client)
             if not isinstance(error, Exception) or upload.raised(error):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .._types import Limits, RawHeaders, Timeouts
     from .protocol import WireRequest
 
-__all__ = ["Head", "Library", "build_request", "head_of", "library_of"]
+__all__ = ["Head", "Library", "build_request", "head_of", "library_of", "send_options"]
 
 # The message is all that tells a lost connection from a broken protocol.
 _LOST: Final = ("closed connection", "disconnected", "ConnectionTerminated", "StreamReset")
@@ -63,6 +63,7 @@ class Library:
 
     def __init__(self, module: Any) -> None:
         self.Timeout: type[httpx.Timeout] = module.Timeout
+        self.Request: type[httpx.Request] = module.Request
         self.Response: type[httpx.Response] = module.Response
         self.ByteStream: type[httpx.ByteStream] = module.ByteStream
         self.AsyncByteStream: type[httpx.AsyncByteStream] = module.AsyncByteStream
@@ -141,29 +142,37 @@ def build_request(
     upload: Any,
     extensions: dict[str, Any],
 ) -> httpx.Request:
-    """`request` with the client's own defaults under it. `upload` is its body as httpx wants it."""
+    """`request` with the client's own defaults under it. `upload` is its body as httpx wants it.
+
+    On another origin, where a redirect led, none of them: who knows which are credentials.
+    """
     body = request.body
     headers = request.headers
     url = str(request.target)
-    # A client's own query would replace that of the URL, were it not handed over as well.
-    own_query: list[tuple[str, Any]] | None = list(httpx.URL(url).params.multi_items()) if client.params else None
     names = {name.lower() for name, _ in headers}
     if body.content is None and body.length is not None and b"content-length" not in names:
         headers = [*headers, (b"Content-Length", b"%d" % body.length)]
-    built = client.build_request(
-        request.method,
-        url,
-        headers=headers,
-        params=own_query,
-        content=upload if body.content is None else body.content,
-        timeout=library.timeout(timeouts),
-        extensions=extensions,
-    )
+    content = upload if body.content is None else body.content
+    extensions = {"timeout": library.timeout(timeouts).as_dict(), **extensions}
+    if request.foreign:
+        built = library.Request(request.method, url, headers=headers, content=content, extensions=extensions)
+    else:
+        # A client's own query would replace that of the URL, were it not handed over as well.
+        query: list[tuple[str, Any]] | None = list(httpx.URL(url).params.multi_items()) if client.params else None
+        built = client.build_request(
+            request.method, url, headers=headers, params=query, content=content, extensions=extensions
+        )
     built.stream = upload  # httpx has wrapped it in a generator
     if b"accept-encoding" not in names:
         # The caller said `omit`; what comes back is not for httpx to decode.
         built.headers.pop("accept-encoding", None)
     return built
+
+
+def send_options(request: WireRequest) -> dict[str, Any]:
+    """How a client is to send what `build_request` built."""
+    options: dict[str, Any] = {"stream": True, "follow_redirects": False}
+    return {**options, "auth": None} if request.foreign else options
 
 
 class Head(NamedTuple):

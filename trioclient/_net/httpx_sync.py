@@ -27,7 +27,7 @@ import trio
 from .._codec.body import AsyncPieces
 from .._faults import ClosedFault
 from .._types import Timeouts
-from .httpx_common import Head, build_request, head_of, library_of
+from .httpx_common import Head, build_request, head_of, library_of, send_options
 from .httpx_pool import pool_size
 from .permits import Permit, Permits
 from .pieces import Announced
@@ -99,7 +99,7 @@ class HttpxThreadTransport:
         phases.enter("httpx", math.inf)
         request.sent = "maybe"
         try:
-            response = await exchange.step(lambda: exchange.open(self._client, built))
+            response = await exchange.step(lambda: exchange.open(self._client, built, send_options(request)))
         except Exception as error:
             if error is upload.error:
                 raise
@@ -175,9 +175,9 @@ class _Exchange:
         self._state = _State.RESTING
         self._response: httpx.Response | None = None
 
-    def open(self, client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    def open(self, client: httpx.Client, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
         """In a thread: the first step."""
-        self._response = client.send(request, stream=True, follow_redirects=False)
+        self._response = client.send(request, **options)
         return self._response
 
     async def step(self, work: Callable[[], T]) -> T:

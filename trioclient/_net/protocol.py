@@ -49,9 +49,11 @@ class PhaseScope:
 
 
 class WireRequest:
-    """One request of one attempt. All of it is given but `sent`, which the transport moves on."""
+    """One request of one attempt. All of it is given but `sent`, which the transport moves on, and
+    `foreign`, which a redirect sets.
+    """
 
-    __slots__ = ("body", "headers", "limits", "method", "replayable", "sent", "target", "timeouts")
+    __slots__ = ("body", "foreign", "headers", "limits", "method", "replayable", "sent", "target", "timeouts")
 
     def __init__(
         self,
@@ -73,6 +75,8 @@ class WireRequest:
         self.replayable = replayable
         """May be sent again on another connection if a reused one turns out dead."""
         self.sent: Sent = "no"
+        self.foreign = False
+        """A redirect has led to another origin: a transport adds no credentials of its own."""
 
 
 class WireResponse(Protocol):
