@@ -33,7 +33,7 @@ from .fan_out import FanOut, fan_out
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Self, TypeVar
+    from typing_extensions import Self, TypeForm, TypeVar
 
     from .._engine.call import Answer
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncAPIClient", "ClientStatistics"]
 
 # The JSON as it comes: what a call without cast_to asks for. Typed so that its result is Any.
-_ANY = cast("type[Any]", Any)
+_ANY = cast("TypeForm[Any]", Any)
 _NO_OPTIONS: RequestOptions = {}
 
 configure_logging()
@@ -190,7 +190,7 @@ class AsyncAPIClient(BaseClient):
         method: str,
         path: str,
         *,
-        cast_to: type[T] = _ANY,
+        cast_to: TypeForm[T] = _ANY,
         body: object = None,
         content: Content = None,
         options: RequestOptions = _NO_OPTIONS,
@@ -231,7 +231,7 @@ class AsyncAPIClient(BaseClient):
             kept = answer._replace(content=answer.content[: self._limits.max_error_body_bytes])
             raise error_of(trace, fault, trio.current_time(), answer=kept) from fault
 
-    async def get(self, path: str, *, cast_to: type[T] = _ANY, options: RequestOptions = _NO_OPTIONS) -> T:
+    async def get(self, path: str, *, cast_to: TypeForm[T] = _ANY, options: RequestOptions = _NO_OPTIONS) -> T:
         """GET; see `request`."""
         return await self.request("GET", path, cast_to=cast_to, options=options)
 
@@ -239,7 +239,7 @@ class AsyncAPIClient(BaseClient):
         self,
         path: str,
         *,
-        cast_to: type[T] = _ANY,
+        cast_to: TypeForm[T] = _ANY,
         body: object = None,
         content: Content = None,
         options: RequestOptions = _NO_OPTIONS,
@@ -251,7 +251,7 @@ class AsyncAPIClient(BaseClient):
         self,
         path: str,
         *,
-        cast_to: type[T] = _ANY,
+        cast_to: TypeForm[T] = _ANY,
         body: object = None,
         content: Content = None,
         options: RequestOptions = _NO_OPTIONS,
@@ -263,7 +263,7 @@ class AsyncAPIClient(BaseClient):
         self,
         path: str,
         *,
-        cast_to: type[T] = _ANY,
+        cast_to: TypeForm[T] = _ANY,
         body: object = None,
         content: Content = None,
         options: RequestOptions = _NO_OPTIONS,
@@ -275,7 +275,7 @@ class AsyncAPIClient(BaseClient):
         self,
         path: str,
         *,
-        cast_to: type[T] = _ANY,
+        cast_to: TypeForm[T] = _ANY,
         body: object = None,
         content: Content = None,
         options: RequestOptions = _NO_OPTIONS,
