@@ -19,7 +19,8 @@ from typing import Generic, TypeVar
 
 import trio
 
-from ._client.fan_out import FanOut, OnError, fan_out
+from ._client.fan_out import FanOut
+from ._client.fan_out_pool import OnError
 from ._client.fan_out_report import FanOutReport, FanOutStatistics, Outcome
 from ._feed import Feed, Feeder
 from ._portal import GRACE, Lease
@@ -36,7 +37,7 @@ _PULL_SECONDS = 0.002
 
 def blocking_fan_out(
     lease: Lease,
-    call: Callable[[Item], Awaitable[Value]],
+    make: Callable[..., FanOut[Item, Value]],
     items: Iterable[Item] | AsyncIterable[Item],
     *,
     max_at_once: int,
@@ -46,13 +47,12 @@ def blocking_fan_out(
     deadline: float | None,
     item_deadline: float | None,
 ) -> BlockingFanOut[Item, Value]:
-    """`fan_out` on the portal; the same arguments, the same errors."""
+    """What `make` makes of items and settings (`fan_out`, its call given), run on the portal."""
     checked_int(max_at_once, "max_at_once", 1)
     ahead = checked_int(max_at_once if run_ahead is None else run_ahead, "run_ahead")
     queue = max(ahead // 2, 1)
     pulled = _pulled_here(items, max_at_once + ahead)
-    run = fan_out(
-        call,
+    run = make(
         items if pulled is None else pulled,
         max_at_once=max_at_once,
         ordered=ordered,

@@ -19,7 +19,7 @@ from typing import Any, Generic, Literal, TypeVar
 import outcome
 import trio
 
-from ._portal import GRACE, PORTAL_ENDED, Crossing, Lease, give_share, start_task
+from ._portal import GRACE, PORTAL_ENDED, Crossing, Lease, let_go, start_task
 
 __all__ = ["Feed", "Feeder"]
 
@@ -137,7 +137,7 @@ class Feed(Generic[T]):
 
     def __enter__(self) -> Feed[T]:
         try:
-            self._portal = self._lease.enter()
+            self._portal = self._lease.enter(self)
             self._open = True
             start_task(self._portal.token, self._run)
             return self
@@ -169,7 +169,7 @@ class Feed(Generic[T]):
             raise
         if item is not _Mark.ENDED:
             return item
-        self._give_back()
+        self._end()
         try:
             self._answer.unwrap()
         except trio.Cancelled:
@@ -190,17 +190,15 @@ class Feed(Generic[T]):
 
     def close(self, patience: float = _CLOSE_PATIENCE) -> None:
         """Cancel the function and wait at most `patience` seconds for its end. May be called twice."""
-        if not self._open:
-            return
         try:
-            if self._portal.alive:
-                self._crossing.cancel(self._portal.token, patience)
+            if self.open:
+                self._crossing.cancel(self._portal, patience)
         finally:
-            self._give_back()
+            self._end()
 
-    def _give_back(self) -> None:
+    def _end(self) -> None:
         self._open = False
-        give_share(self._portal)
+        let_go(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,8 +1,8 @@
 """Trio on a background thread, for threads that block.
 
 One daemon thread per process runs trio for all blocking clients. Whoever wants it there
-between calls holds a share in it (`Lease`), and each call holds one while it lasts. The first
-share starts the thread, the last one given back ends and joins it.
+between calls holds it (`Lease`), and each call holds it while it lasts. The first holder starts
+the thread, the last one ends and joins it.
 
 The rules, each against a way to hang or to leak:
 
@@ -40,9 +40,8 @@ __all__ = [
     "PollingWait",
     "Portal",
     "Wait",
-    "give_share",
+    "let_go",
     "start_task",
-    "take_share",
 ]
 
 P = ParamSpec("P")
@@ -102,17 +101,19 @@ def start_task(token: trio.lowlevel.TrioToken, async_fn: Callable[[], Awaitable[
 class Crossing(Generic[R]):
     """One task on the portal as its waiting thread sees it: how to cancel it, and whether it ended."""
 
-    __slots__ = ("_running", "_scope", "_work")
+    __slots__ = ("_begun", "_running", "_scope", "_work")
 
     def __init__(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> None:
         self._work = partial(async_fn, *args, **kwargs)
         self._scope = trio.CancelScope()
+        self._begun = False
         # The rawest thing one thread can wait for another with: held until the task has ended.
         self._running = threading.Lock()
         self._running.acquire()
 
     async def run(self) -> R:
         """What the task does: the work, until it ends or is cancelled."""
+        self._begun = True
         try:
             with self._scope:
                 return await self._work()
@@ -124,31 +125,51 @@ class Crossing(Generic[R]):
     def ended(self) -> bool:
         return not self._running.locked()
 
-    def cancel(self, token: trio.lowlevel.TrioToken, patience: float) -> bool:
-        """Cancel the task, wait at most `patience` seconds for its end, say whether it ended."""
+    def cancel(self, portal: Portal, patience: float) -> None:
+        """Cancel the task, scheduled or not, and wait at most `patience` seconds for its end."""
         with contextlib.suppress(trio.RunFinishedError):
-            token.run_sync_soon(self._scope.cancel)
-        if self._running.acquire(timeout=patience):
+            portal.token.run_sync_soon(self._cancel)
+            if self._running.acquire(timeout=patience):
+                self._running.release()
+
+    def _cancel(self) -> None:
+        self._scope.cancel()
+        if not self._begun:
+            trio.lowlevel.spawn_system_task(self._end_unless_scheduled)
+
+    async def _end_unless_scheduled(self) -> None:
+        # The wait may have been ended before the task was scheduled. If it was, it is no later
+        # than this one in trio's queue, and has had its first turn before this one's second.
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        if not self._begun:
             self._running.release()
-            return True
-        return False
 
 
 class Portal:
-    """A trio run on a daemon thread, ready for calls once constructed."""
+    """A trio run on a daemon thread, once started."""
+
+    token: trio.lowlevel.TrioToken
 
     def __init__(self, wait: Wait | None = None) -> None:
         self.wait = wait or (PollingWait() if sys.platform == "win32" else Wait())
         self.gone = False
-        """It ended, or this is a forked child, which has no such thread."""
+        """It ended or is about to, or this is a forked child, which has no such thread."""
         self._stop = trio.Event()
         self._root: trio.lowlevel.Task | None = None
-        started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, args=(started,), name="trioclient portal", daemon=True)
-        self._thread.start()
-        self.token = started.get().unwrap()
+        self._thread: threading.Thread | None = None
 
-    def _run(self, started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]]) -> None:
+    def start(self) -> None:
+        """Start the thread and wait until calls can come. Raises what keeps trio from running."""
+        started: SimpleQueue[outcome.Outcome[None]] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="trioclient portal", daemon=True)
+        try:
+            self._thread.start()
+            started.get().unwrap()
+        except BaseException:
+            self._ask_to_stop()
+            raise
+
+    def _run(self, started: SimpleQueue[outcome.Outcome[None]]) -> None:
         try:
             trio.run(self._main, started)
         except Exception as error:
@@ -158,21 +179,22 @@ class Portal:
         finally:
             self.gone = True
 
-    async def _main(self, started: SimpleQueue[outcome.Outcome[trio.lowlevel.TrioToken]]) -> None:
+    async def _main(self, started: SimpleQueue[outcome.Outcome[None]]) -> None:
+        self.token = trio.lowlevel.current_trio_token()
         # From the root every task can be reached: a forked child keeps it, so that none of the
         # parent's coroutines is closed there (see `_forget_parent`).
         self._root = trio.lowlevel.current_root_task()
-        started.put(outcome.Value(trio.lowlevel.current_trio_token()))
-        await self._stop.wait()
+        started.put(outcome.Value(None))
+        if not self.gone:
+            await self._stop.wait()
 
     @property
     def alive(self) -> bool:
         """Whether what is sent there can be answered."""
         return not self.gone and not sys.is_finalizing()
 
-    def call(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run ``async_fn(*args, **kwargs)`` on the portal and return or raise what it does."""
-        crossing = Crossing(async_fn, *args, **kwargs)
+    def run(self, crossing: Crossing[R]) -> R:
+        """Run it, and return or raise what it does."""
         try:
             return self.wait.run(self.token, crossing.run)
         except trio.Cancelled:
@@ -180,31 +202,32 @@ class Portal:
             raise RuntimeError(PORTAL_ENDED) from None
         except BaseException:
             if not crossing.ended:
-                crossing.cancel(self.token, GRACE)
+                crossing.cancel(self, GRACE)
             raise
 
-    def forget(self) -> None:
-        """In a forked child: the thread is not here."""
-        self.gone = True
-
     def stop(self) -> None:
-        """End the run and join the thread. Not to be called with calls under way."""
-        if not self.alive:
-            return
+        """End the run and join the thread. Not to be called with crossings under way."""
+        if self._thread is not None and self.alive:
+            self._ask_to_stop()
+            self._thread.join(_JOIN_PATIENCE)
+
+    def _ask_to_stop(self) -> None:
         self.gone = True
-        with contextlib.suppress(trio.RunFinishedError):
-            self.token.run_sync_soon(self._stop.set)
-        self._thread.join(_JOIN_PATIENCE)
+        if self._root is not None:  # else `_main` has yet to look
+            with contextlib.suppress(trio.RunFinishedError):
+                self.token.run_sync_soon(self._stop.set)
 
 
 class _Process:
-    """What the threads of this process share: the portal and the count of its holders."""
+    """What the threads of this process share: the portal, and who holds it."""
 
     def __init__(self) -> None:
         # Reentrant: a signal handler or a finalizer may come in anywhere and call, too.
         self.lock = threading.RLock()
         self.portal: Portal | None = None
-        self.shares = 0
+        # A set rather than a count, so that letting go is right whether or not an interrupt
+        # came before the hold was taken.
+        self.holders: set[object] = set()
 
 
 _process = _Process()
@@ -214,7 +237,7 @@ _inherited: list[Portal] = []
 def _forget_parent() -> None:
     global _process  # noqa: PLW0603 # the lock, too, may have been held by a thread that is gone
     if _process.portal is not None:
-        _process.portal.forget()
+        _process.portal.gone = True
         _inherited.append(_process.portal)
     _process = _Process()
 
@@ -231,77 +254,67 @@ def _runs_trio() -> bool:
     return True
 
 
-def take_share() -> Portal:
-    """The process's portal, started if need be, with one share in it. Raises RuntimeError."""
-    if sys.is_finalizing():
-        raise RuntimeError("a blocking client cannot be called while the interpreter shuts down: call it before")
-    if _runs_trio():
-        raise RuntimeError(
-            "a blocking client cannot be called from a thread that runs trio, all of which would stand still: "
-            "use AsyncAPIClient and await its methods there"
-        )
+def let_go(holder: object) -> None:
+    """Hold the portal no longer; the last holder ends it. May be called twice, or for none."""
     process = _process
     with process.lock:
-        if process.portal is None or not process.portal.alive:
-            process.portal = Portal()
-            process.shares = 0
-        process.shares += 1
-        return process.portal
-
-
-def give_share(portal: Portal) -> None:
-    """Give one share back; the last one ends the thread."""
-    process = _process
-    with process.lock:
-        if process.portal is not portal:
-            return  # inherited over a fork, or broken and replaced
-        process.shares -= 1
-        if process.shares:
+        process.holders.discard(holder)
+        if process.holders:
             return
-        process.portal = None
-    portal.stop()
+        portal, process.portal = process.portal, None
+    if portal is not None:
+        portal.stop()
 
 
 class Lease:
-    """One owner's hold on the portal: taken at the first call, renewed after a fork.
+    """One owner's hold on the portal: from the first call to the release, renewed after a fork.
 
     Safe to share between threads. A lease that is never released keeps an idle daemon thread.
     """
 
     def __init__(self) -> None:
-        self._held: Portal | None = None
         self.released = False
 
-    def enter(self) -> Portal:
-        """The portal, with a share in it that the caller gives back with `give_share`."""
-        portal = take_share()
-        if self._held is not portal and not self.released:
-            with _process.lock:
-                if self._held is not portal:
-                    self._held = take_share()
-        return portal
+    def enter(self, holder: object) -> Portal:
+        """The portal, started if need be, and held for `holder` until `let_go`.
+
+        Raises RuntimeError on a thread that runs trio and while the interpreter shuts down.
+        """
+        if sys.is_finalizing():
+            raise RuntimeError("a blocking client cannot be called while the interpreter shuts down: call it before")
+        if _runs_trio():
+            raise RuntimeError(
+                "a blocking client cannot be called from a thread that runs trio, all of which would stand still: "
+                "use AsyncAPIClient and await its methods there"
+            )
+        process = _process
+        with process.lock:
+            if process.portal is None or not process.portal.alive:
+                process.portal = Portal()
+                process.portal.start()
+            process.holders.add(holder)
+            if not self.released:
+                process.holders.add(self)
+            return process.portal
 
     def call(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``async_fn(*args, **kwargs)`` on the portal and return or raise what it does.
 
-        The function sees this thread's context variables. Raises RuntimeError on a thread that
-        runs trio and while the interpreter shuts down.
+        The function sees this thread's context variables. Raises RuntimeError as `enter` does.
         """
-        portal = self.enter()
+        crossing = Crossing(async_fn, *args, **kwargs)
         try:
-            return portal.call(async_fn, *args, **kwargs)
+            return self.enter(crossing).run(crossing)
         finally:
-            give_share(portal)
+            let_go(crossing)
 
     @property
     def held(self) -> bool:
-        """Whether the portal of this very process is held."""
-        return self._held is not None and not self._held.gone
+        """Whether it holds the portal of this very process."""
+        return self in _process.holders
 
     def release(self) -> None:
-        """Stop holding the portal between calls. May be called twice; calls still work."""
+        """Hold the portal no longer between calls. May be called twice; calls still work."""
         with _process.lock:
             self.released = True
-            held, self._held = self._held, None
-        if held is not None:
-            give_share(held)
+        let_go(self)

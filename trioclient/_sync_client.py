@@ -202,7 +202,7 @@ class SyncAPIClient(BlockingFace, BaseClient):
         """
         return blocking_fan_out(
             self._lease,
-            partial(call, self._twin),
+            partial(self._twin.fan_out, call),
             items,
             max_at_once=max_at_once,
             ordered=ordered,

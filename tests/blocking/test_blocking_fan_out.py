@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
 
+import trioclient
 from trioclient._blocking_fan_out import BlockingFanOut, blocking_fan_out
 from trioclient._errors import DeadlineExceeded
 from trioclient._portal import Lease
@@ -27,7 +29,14 @@ def fan_out(
     lease: Lease, call: Any, items: Any, *, max_at_once: int = 4, run_ahead: int | None = None, **others: Any
 ) -> BlockingFanOut[Any, Any]:
     defaults = {"ordered": False, "on_error": "collect", "deadline": None, "item_deadline": None}
-    return blocking_fan_out(lease, call, items, max_at_once=max_at_once, run_ahead=run_ahead, **{**defaults, **others})
+    return blocking_fan_out(
+        lease,
+        partial(trioclient.fan_out, call),
+        items,
+        max_at_once=max_at_once,
+        run_ahead=run_ahead,
+        **{**defaults, **others},
+    )
 
 
 async def double(number: int) -> int:

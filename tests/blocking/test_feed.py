@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from trioclient._feed import Feed, Feeder
-from trioclient._portal import Lease, PollingWait, Portal, Wait, give_share, take_share
+from trioclient._portal import Lease, PollingWait, Wait
 
 colour = contextvars.ContextVar("colour", default="none")
 
@@ -19,9 +19,7 @@ colour = contextvars.ContextVar("colour", default="none")
 @pytest.fixture(params=[Wait, PollingWait])
 def lease(request: pytest.FixtureRequest) -> Iterator[Lease]:
     lease = Lease()
-    portal: Portal = lease.enter()
-    portal.wait = request.param()
-    give_share(portal)
+    lease.enter(lease).wait = request.param()
     yield lease
     lease.release()
     assert portal_threads() == []
@@ -232,10 +230,7 @@ def test_a_feed_holds_the_portal_until_it_ends() -> None:
     with Feed(lease, count_to_five) as feed:
         lease.release()
         assert list(feed) == [0, 1, 2, 3, 4]
-    portal = take_share()
-    assert portal.call(trio.testing.wait_all_tasks_blocked) is None
-    give_share(portal)
-    assert not portal.alive
+    assert portal_threads() == []
 
 
 def test_a_feed_on_a_portal_that_broke_down_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import sniffio
 import trio
 
 from trioclient import _portal
-from trioclient._portal import Lease, PollingWait, Portal, Wait
+from trioclient._portal import Crossing, Lease, PollingWait, Portal, Wait
 
 colour = contextvars.ContextVar("colour", default="none")
 
@@ -31,6 +32,7 @@ def lease() -> Iterator[Lease]:
 @pytest.fixture(params=[Wait, PollingWait])
 def portal(request: pytest.FixtureRequest) -> Iterator[Portal]:
     portal = Portal(request.param())
+    portal.start()
     yield portal
     portal.stop()
 
@@ -42,6 +44,10 @@ def portal_threads() -> list[threading.Thread]:
 async def add(left: int, right: int = 0) -> int:
     await trio.lowlevel.checkpoint()
     return left + right
+
+
+def call(portal: Portal, async_fn: Any, *args: Any, **kwargs: Any) -> Any:
+    return portal.run(Crossing(async_fn, *args, **kwargs))
 
 
 async def token() -> trio.lowlevel.TrioToken:
@@ -67,7 +73,7 @@ def interruptible() -> Iterator[None]:
 
 
 def test_a_call_returns_what_the_function_returns(portal: Portal) -> None:
-    assert portal.call(add, 1, right=2) == 3
+    assert call(portal, add, 1, right=2) == 3
 
 
 def test_a_call_raises_the_very_exception_with_the_place_it_came_from(portal: Portal) -> None:
@@ -78,7 +84,7 @@ def test_a_call_raises_the_very_exception_with_the_place_it_came_from(portal: Po
         raise error
 
     with pytest.raises(ValueError) as caught:
-        portal.call(fail)
+        call(portal, fail)
     assert caught.value is error
     assert error.__context__ is None
     assert error.__cause__ is None
@@ -93,8 +99,8 @@ def test_base_exceptions_of_the_function_reach_the_caller_and_spare_the_portal(
         raise kind
 
     with pytest.raises(kind):
-        portal.call(fail)
-    assert portal.call(add, 1) == 1
+        call(portal, fail)
+    assert call(portal, add, 1) == 1
 
 
 def test_the_function_sees_the_callers_context_and_trio(portal: Portal) -> None:
@@ -105,7 +111,7 @@ def test_the_function_sees_the_callers_context_and_trio(portal: Portal) -> None:
 
     changed = colour.set("red")
     try:
-        assert portal.call(look) == ("red", "trio")
+        assert call(portal, look) == ("red", "trio")
         assert colour.get() == "red"
     finally:
         colour.reset(changed)
@@ -204,7 +210,7 @@ def test_leases_taken_and_given_by_many_threads_leave_nothing() -> None:
     for caller in callers:
         caller.join()
     assert portal_threads() == []
-    assert _portal._process.shares == 0
+    assert _portal._process.holders == set()
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to a thread need POSIX")
@@ -223,9 +229,9 @@ def test_an_interrupted_wait_cancels_the_task_and_sees_it_ended(portal: Portal) 
             seen.append("cleaned up")
 
     with pytest.raises(Interrupted):
-        portal.call(wait)
+        call(portal, wait)
     assert seen == ["cancelled", "cleaned up"]
-    assert portal.call(add, 1) == 1
+    assert call(portal, add, 1) == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to a thread need POSIX")
@@ -245,10 +251,10 @@ def test_a_task_that_will_not_end_is_left_behind(portal: Portal, monkeypatch: py
         let_go.set()
 
     with pytest.raises(Interrupted):
-        portal.call(stubborn)
+        call(portal, stubborn)
     assert not ended
-    portal.call(release)
-    portal.call(trio.testing.wait_all_tasks_blocked)
+    call(portal, release)
+    call(portal, trio.testing.wait_all_tasks_blocked)
     assert ended
 
 

@@ -45,13 +45,10 @@ EXEMPTIONS = [
     (".api.test", "http://api.test/", False),
     ("api.test:8080", "http://api.test:8080/", True),
     ("api.test:8080", "http://api.test/", False),
-    ("localhost", "http://localhost:8000/", True),
-    ("localhost", "http://sub.localhost/", False),
-    ("localhost", "http://127.0.0.1/", False),
-    ("127.0.0.1", "http://127.0.0.1:8000/", True),
+    ("192.0.2.1", "http://192.0.2.1:8000/", True),
     ("10.0.0.1", "http://10.0.0.10/", False),
     ("0.0.1", "http://10.0.0.1/", True),
-    ("::1", "http://[::1]/", True),
+    ("2001:db8::1", "http://[2001:db8::1]/", True),
     ("http://api.test", "http://api.test/", True),
     ("http://api.test", "https://api.test/", False),
     ("http://api.test", "http://v1.api.test/", False),
@@ -86,9 +83,9 @@ def test_exemptions_are_those_of_httpx(no_proxy: str, url: str, direct: bool, mo
         ("10.0.0.0/8", "http://11.1.2.3/", False),
         ("10.0.0.0/8", "http://api.test/", False),
         ("fe80::/10", "http://[fe80::1]/", True),
-        ("[::1]", "http://[::1]/", True),
-        ("[::1]:8080", "http://[::1]:8080/", True),
-        ("[::1]:8080", "http://[::1]/", False),
+        ("[2001:db8::1]", "http://[2001:db8::1]/", True),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080/", True),
+        ("[2001:db8::1]:8080", "http://[2001:db8::1]/", False),
         # What nobody can read exempts nothing.
         ("api.test:port", "http://api.test/", False),
         ("api.test:", "http://api.test/", True),
@@ -106,3 +103,10 @@ def test_a_target_or_a_url_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
         proxied_by_environment("api.test", environ)
     monkeypatch.setenv("http_proxy", PROXY)
     assert proxied_by_environment("http://api.test/")
+
+
+@pytest.mark.parametrize("host", ["localhost", "api.localhost", "127.0.0.1", "127.8.9.1", "[::1]"])
+def test_loopback_is_never_proxied(host: str) -> None:
+    environ = {"ALL_PROXY": "http://proxy.test:3128"}
+    assert not proxied_by_environment(f"http://{host}:8000/", environ)
+    assert proxied_by_environment("http://localhost.test/", environ)

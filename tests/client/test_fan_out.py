@@ -154,15 +154,16 @@ async def test_an_outcome_cannot_be_changed() -> None:
     assert outcome == Outcome(0, "item", "value", None, 1, 0.5)
 
 
-async def test_attempts_come_from_the_tally_and_are_1_without_an_engine() -> None:
+async def test_attempts_come_from_the_tally_be_it_none() -> None:
     async def call(attempts: int) -> None:
         tally = current_tally.get()
         assert tally is not None
+        tally.calls += 1
         tally.attempts += attempts
 
     async with fan_out(call, [0, 3, 1], max_at_once=1) as run:
         outcomes = await taken(run)
-    assert [outcome.attempts for outcome in outcomes] == [1, 3, 1]
+    assert [outcome.attempts for outcome in outcomes] == [0, 3, 1]
     assert (run.report.attempts, run.report.retried) == (5, 1)
     assert current_tally.get() is None
 
@@ -171,6 +172,7 @@ async def test_attempts_of_failed_and_of_cancelled_items_count() -> None:
     async def call(item: str) -> None:
         tally = current_tally.get()
         assert tally is not None
+        tally.calls += 1
         tally.attempts += 2
         if item == "waits":
             await trio.sleep_forever()
@@ -185,6 +187,7 @@ async def test_attempts_of_tasks_that_a_call_starts_count() -> None:
     async def attempt() -> None:
         tally = current_tally.get()
         assert tally is not None
+        tally.calls += 1
         tally.attempts += 1
 
     async def call(_: int) -> None:

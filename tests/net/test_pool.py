@@ -73,7 +73,7 @@ def test_idle_expiry(now: float, taken: bool) -> None:
     pool.release(connection, 0.0)
     assert (pool.take_nowait(A, now) is connection) is taken
     assert connection.closed is not taken
-    assert pool.statistics() == (1, 0, 0)
+    assert pool.statistics()[:3] == (1, 0, 0)
 
 
 def test_max_lifetime_counts_from_connecting() -> None:
@@ -86,7 +86,7 @@ def test_max_lifetime_counts_from_connecting() -> None:
     assert young.closed
     pool.release(old, 10.0)
     assert old.closed
-    assert pool.statistics() == (1, 0, 0)
+    assert pool.statistics()[:3] == (1, 0, 0)
 
 
 def test_a_stale_connection_is_closed_and_the_next_one_tried() -> None:
@@ -97,7 +97,7 @@ def test_a_stale_connection_is_closed_and_the_next_one_tried() -> None:
     stale.stale = True
     assert pool.take_nowait(A, 0.0) is good
     assert stale.closed
-    assert pool.statistics() == (1, 0, 0)
+    assert pool.statistics()[:3] == (1, 0, 0)
 
 
 def test_idle_connections_beyond_their_number_are_closed_oldest_first() -> None:
@@ -106,7 +106,7 @@ def test_idle_connections_beyond_their_number_are_closed_oldest_first() -> None:
     for now, connection in enumerate(connections):
         pool.release(connection, float(now))
     assert [connection.closed for connection in connections] == [True, False, False]
-    assert pool.statistics() == (2, 2, 0)
+    assert pool.statistics()[:3] == (2, 2, 0)
 
 
 def test_releasing_sweeps_out_what_has_expired() -> None:
@@ -147,7 +147,7 @@ async def test_waiters_are_served_first_come_first_served() -> None:
             await trio.testing.wait_all_tasks_blocked()
         pool.release(connection, 0.0)
     assert served == [0, 1, 2, 3]
-    assert pool.statistics() == (1, 1, 0)
+    assert pool.statistics()[:3] == (1, 1, 0)
 
 
 async def test_a_waiter_for_another_origin_gets_the_slot_alone() -> None:
@@ -162,7 +162,7 @@ async def test_a_waiter_for_another_origin_gets_the_slot_alone() -> None:
         await trio.testing.wait_all_tasks_blocked()
         pool.release(connection, 0.0)
     assert connection.closed
-    assert pool.statistics() == (1, 0, 0)
+    assert pool.statistics()[:3] == (1, 0, 0)
 
 
 @pytest.mark.parametrize("leave", ["discard", "forfeit"])
@@ -183,7 +183,7 @@ async def test_a_freed_slot_goes_to_the_first_waiter(leave: str) -> None:
             assert connection.closed
         else:
             pool.forfeit()
-    assert pool.statistics() == (1, 0, 0)
+    assert pool.statistics()[:3] == (1, 0, 0)
 
 
 async def test_a_cancelled_waiter_leaves_the_queue_and_takes_nothing() -> None:
@@ -194,7 +194,7 @@ async def test_a_cancelled_waiter_leaves_the_queue_and_takes_nothing() -> None:
         await pool.wait(A)
     assert scope.cancelled_caught
     pool.release(connection, 0.0)
-    assert pool.statistics() == (1, 1, 0)
+    assert pool.statistics()[:3] == (1, 1, 0)
 
 
 async def test_a_waiter_cancelled_after_it_was_served_still_has_the_connection() -> None:

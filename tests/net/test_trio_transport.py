@@ -47,7 +47,7 @@ async def test_a_connection_is_used_again(transport: TrioTransport, network: Any
     for _ in range(3):
         assert await fetch(transport, wire()) == (200, b"ok")
     assert network.connects == 1
-    assert transport.statistics() == (1, 1, 0)
+    assert transport.statistics()[:3] == (1, 1, 0)
 
 
 async def test_the_bytes_of_a_request(transport: TrioTransport, network: Any, wire: Wire) -> None:
@@ -92,7 +92,7 @@ async def test_an_answer_left_unread_costs_its_connection(transport: TrioTranspo
     await response.aclose()
     await response.aclose()
     assert network.open == 0
-    assert transport.statistics() == (0, 0, 0)
+    assert transport.statistics()[:3] == (0, 0, 0)
     with pytest.raises(ClosedFault):
         await response.receive()
 
@@ -100,9 +100,9 @@ async def test_an_answer_left_unread_costs_its_connection(transport: TrioTranspo
 async def test_an_answer_read_to_its_end_stays_ended(transport: TrioTransport, wire: Wire) -> None:
     response = await transport.send(wire(), PhaseScope())
     assert [await response.receive() for _ in range(3)] == [b"ok", b"", b""]
-    assert transport.statistics() == (1, 1, 0)
+    assert transport.statistics()[:3] == (1, 1, 0)
     await response.aclose()
-    assert transport.statistics() == (1, 1, 0)
+    assert transport.statistics()[:3] == (1, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_faults_close_the_connection_and_free_the_slot(
     with pytest.raises(fault):
         await fetch(transport, request)
     assert request.sent == ("yes" if answer else "maybe")
-    assert transport.statistics() == (0, 0, 0)
+    assert transport.statistics()[:3] == (0, 0, 0)
     assert network.open == 0
     network.handler = network.always_ok
     assert await fetch(transport, wire()) == (200, b"ok")
@@ -178,7 +178,7 @@ class TestDeadOnReuse:
         assert await fetch(transport, request) == (200, b"ok")
         assert network.connects == 2
         assert network.open == 1
-        assert transport.statistics() == (1, 1, 0)
+        assert transport.statistics() == (1, 1, 0, 1)
 
     async def test_not_if_the_request_cannot_go_again(
         self, once: None, transport: TrioTransport, network: Any, wire: Wire
@@ -189,7 +189,7 @@ class TestDeadOnReuse:
             await fetch(transport, request)
         assert request.sent == "maybe"
         assert network.connects == 1
-        assert transport.statistics() == (0, 0, 0)
+        assert transport.statistics()[:3] == (0, 0, 0)
 
     async def test_not_if_a_byte_came_back(self, transport: TrioTransport, network: Any, wire: Wire) -> None:
         async def handler(stream: Any, number: int) -> None:
@@ -221,7 +221,7 @@ class TestDeadOnReuse:
             for _ in range(3):
                 nursery.start_soon(fetch, transport, wire())
             await trio.sleep(0.5)
-            assert transport.statistics() == (1, 0, 2)
+            assert transport.statistics()[:3] == (1, 0, 2)
         assert network.connects == 2
         await transport.aclose()
 
@@ -251,7 +251,7 @@ class TestTimeouts:
                 await fetch(transport, wire("POST", timeouts=timeouts, body=body))
             nursery.cancel_scope.cancel()
         assert trio.current_time() - start == 3.0
-        assert transport.statistics() == (0, 0, 0)
+        assert transport.statistics()[:3] == (0, 0, 0)
         assert network.open == 0
 
     @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ class TestStreamedBodies:
         network.handler = eager
         assert await fetch(transport, wire("POST", body=content_body(pieces()))) == (200, b"ok")
         assert b"".join(received).count(b"piece") == 3
-        assert transport.statistics() == (1, 1, 0)
+        assert transport.statistics()[:3] == (1, 1, 0)
 
     async def test_the_callers_own_exception_propagates_as_itself(
         self, transport: TrioTransport, network: Any, wire: Wire
@@ -353,7 +353,7 @@ class TestStreamedBodies:
             await fetch(transport, wire("POST", body=content_body(broken())))
         assert caught.value.__cause__ is None
         assert network.open == 0
-        assert transport.statistics() == (0, 0, 0)
+        assert transport.statistics()[:3] == (0, 0, 0)
 
 
 class TestCancellation:
@@ -459,7 +459,7 @@ class TestClosing:
         with pytest.raises(ConnectFault):
             await fetch(transport, request)
         assert request.sent == "no"
-        assert transport.statistics() == (0, 0, 0)
+        assert transport.statistics()[:3] == (0, 0, 0)
 
     async def test_dropped_without_aclose_it_warns_and_closes(self, network: Any, wire: Wire) -> None:
         transport = TrioTransport(connect=network.connect)
@@ -487,7 +487,7 @@ def test_a_second_run_starts_afresh(wire: Wire, network_kind: Any) -> None:
 
             transport._connect = connect
             assert await fetch(transport, wire()) == (200, b"ok")
-            assert transport.statistics() == (1, 1, 0)
+            assert transport.statistics()[:3] == (1, 1, 0)
             nursery.cancel_scope.cancel()
 
     transport = TrioTransport()

@@ -297,13 +297,15 @@ class AsyncAPIClient(BaseClient):
     ) -> FanOut[ItemT, ValueT]:
         """Run ``call(client, item)`` for every item, so many at once; see `fan_out`.
 
+        While the server has asked the client to wait, no item is pulled.
+
         async with client.fan_out(
             lambda api, text: api.post("/embed", body={"text": text}, cast_to=Vector), texts, max_at_once=64
         ) as run:
             async for outcome in run:
                 ...
         """
-        return fan_out(
+        run = fan_out(
             partial(call, self),
             items,
             max_at_once=max_at_once,
@@ -313,6 +315,8 @@ class AsyncAPIClient(BaseClient):
             deadline=deadline,
             item_deadline=item_deadline,
         )
+        run.hold_back(self._engine.held_until)
+        return run
 
 
 def _content_type(answer: Answer) -> str | None:

@@ -1,6 +1,6 @@
 """Does the environment name a proxy for a URL? It then goes through httpx, which knows proxies.
 
-``NO_PROXY`` is read as httpx reads it, and where httpx does not, as its author meant it:
+A loopback address is never proxied. ``NO_PROXY`` is read as httpx reads it, and where httpx does not, as its author meant it:
 
     example.com           it and everything under it
     .example.com          only what is under it; so too *.example.com (httpx: from httpx2 on)
@@ -34,10 +34,20 @@ def proxied_by_environment(url: Union[Target, httpx.URL, str], environ: Mapping[
     Raises TypeError or ValueError where `url` is no absolute http(s) URL.
     """
     target = url if isinstance(url, Target) else Target.of(url)
+    if _is_loopback(target.host):
+        return False
     proxies = proxies_in(environ)
     if target.scheme not in proxies and "all" not in proxies:
         return False
     return not any(_exempts(entry.lower(), target) for entry in no_proxy_entries(proxies))
+
+
+def _is_loopback(host: str) -> bool:
+    # No proxy elsewhere can reach it, and a test's server is no affair of a proxy.
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _exempts(entry: str, target: Target) -> bool:

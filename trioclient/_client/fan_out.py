@@ -93,6 +93,13 @@ class FanOut(Generic[Item, Value]):
         self._entered = self._iterated = self._left = False
         self._turns = 0
 
+    def hold_back(self, held_until: Callable[[], float | None]) -> None:
+        """Pull no item while calls could not begin, as where the server asked a client to wait.
+
+        `held_until` is asked before each pull for an instant on trio's clock, or None.
+        """
+        self._pool.held_until = held_until
+
     @trio.lowlevel.enable_ki_protection
     async def __aenter__(self) -> FanOut[Item, Value]:
         if self._entered:

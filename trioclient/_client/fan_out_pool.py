@@ -86,6 +86,9 @@ class Pool(Generic[Item, Value]):
         self._arriving = 0
         self._idle = trio.lowlevel.ParkingLot()
         self._caller = trio.lowlevel.ParkingLot()
+        self._held = trio.lowlevel.ParkingLot()
+        self.held_until: Callable[[], float | None] = _never_held
+        """Asked before each pull: the instant until which no call may begin, None if it may."""
 
     # For the owner
 
@@ -175,6 +178,8 @@ class Pool(Generic[Item, Value]):
         self._input.stop()
         self._dismiss_idle()
 
+        self._held.unpark_all()
+
     def _dismiss_idle(self) -> None:
         self._arriving += len(self._idle)
         self._idle.unpark_all()
@@ -249,6 +254,11 @@ class Pool(Generic[Item, Value]):
             self._summon()
             self._arriving -= 1
             while self._input.supply(self._room) > 0:
+                held_until = self.held_until()
+                if held_until is not None:
+                    with trio.CancelScope(deadline=held_until):
+                        await self._held.park()
+                    continue
                 try:
                     item = self._input.take()
                 except StopIteration:
@@ -275,7 +285,7 @@ class Pool(Generic[Item, Value]):
         index = self._account.started
         self._account.started += 1
         self._account.running += 1
-        tally.attempts = 0
+        tally.reset()
         value: Value | None = None
         error: Exception | None = None
         began = trio.current_time()
@@ -294,7 +304,7 @@ class Pool(Generic[Item, Value]):
                 raise
         finally:
             self._account.running -= 1
-            attempts = tally.attempts or 1
+            attempts = tally.attempts_made
             self._account.attempts += attempts
             self._account.retried += attempts > 1
         elapsed = trio.current_time() - began
@@ -312,7 +322,7 @@ class Pool(Generic[Item, Value]):
             return await awaitable
         raise DeadlineExceeded(
             f"the item's deadline of {self._item_deadline:g} s passed",
-            attempts=tally.attempts or 1,
+            attempts=tally.attempts_made,
             elapsed=self._item_deadline,
         )
 
@@ -324,6 +334,10 @@ class Pool(Generic[Item, Value]):
             self._stop_pulling()
         else:
             self.cancel()
+
+
+def _never_held() -> None:
+    return None
 
 
 class _NotAsync(TypeError):

@@ -2,29 +2,39 @@
 
 The read timeout starts anew with every KiB that came, not with every byte: a server that drips
 single bytes would otherwise hold a call for ever.
+
+Of an error answer only the start is kept, and a compression that cannot be undone does not hide
+its status.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
-from .._codec.content import decoder_for
+from .._codec.content import ContentDecoder, decoder_for
 from .._codec.headers import find_all
-from .._faults import LimitFault
+from .._faults import CodingFault, LimitFault
 
 if TYPE_CHECKING:
     from .._net.protocol import PhaseScope, WireRequest, WireResponse
 
 __all__ = ["read_start", "read_whole"]
 
-_PROGRESS_BYTES = 1024
+_PROGRESS_BYTES: Final = 1024
+_SIP_BYTES: Final = 64
+_MOST_OF_A_SIP: Final = _SIP_BYTES * 1032  # the most that deflate makes of it
 
 
 async def read_whole(response: WireResponse, wire: WireRequest, phases: PhaseScope) -> bytes:
     """All of it. Raises a `Fault` where it is cut short, corrupt or over its bounds."""
     pieces: list[bytes] = []
-    await _collect(pieces, response, wire, phases, wire.limits.max_decoded_bytes)
+    max_decoded = wire.limits.max_decoded_bytes
+    decoder = _decoder_of(response, max_decoded)
+    await _collect(pieces, response, wire, phases, max_decoded, decoder, sys.maxsize)
+    if decoder is not None:
+        pieces.append(decoder.finish())
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -32,16 +42,27 @@ async def read_start(response: WireResponse, wire: WireRequest, phases: PhaseSco
     """As much as an exception keeps of an error answer; what is over that is left unread."""
     pieces: list[bytes] = []
     cap = wire.limits.max_error_body_bytes
-    with contextlib.suppress(LimitFault):
-        await _collect(pieces, response, wire, phases, cap)
+    with contextlib.suppress(LimitFault, CodingFault):
+        # In sips: what a decoder had when it met its bound is lost, and shall be behind the cap.
+        decoder = _decoder_of(response, cap + _MOST_OF_A_SIP)
+        await _collect(pieces, response, wire, phases, cap, decoder, _SIP_BYTES)
     return b"".join(pieces)[:cap]
 
 
-async def _collect(
-    pieces: list[bytes], response: WireResponse, wire: WireRequest, phases: PhaseScope, max_decoded: int
-) -> None:
+def _decoder_of(response: WireResponse, max_decoded: int) -> ContentDecoder | None:
     codings = find_all(response.headers, b"content-encoding")
-    decoder = decoder_for(b", ".join(codings), max_decoded) if codings else None
+    return decoder_for(b", ".join(codings), max_decoded) if codings else None
+
+
+async def _collect(
+    pieces: list[bytes],
+    response: WireResponse,
+    wire: WireRequest,
+    phases: PhaseScope,
+    max_decoded: int,
+    decoder: ContentDecoder | None,
+    sip: int,
+) -> None:
     max_body = wire.limits.max_body_bytes
     received = progress = 0
     while data := await response.receive():
@@ -50,10 +71,12 @@ async def _collect(
         if progress >= _PROGRESS_BYTES:
             progress = 0
             phases.enter("read", wire.timeouts.read)
-        pieces.append(data if decoder is None else decoder.feed(data))
+        if decoder is None:
+            pieces.append(data)
+        else:
+            for start in range(0, len(data), sip):
+                pieces.append(decoder.feed(data[start : start + sip]))  # noqa: PERF401 -- keeps what comes before a fault
         if received > max_body:
             raise LimitFault("max_body_bytes", max_body)
         if decoder is None and received > max_decoded:
             raise LimitFault("max_decoded_bytes", max_decoded)
-    if decoder is not None:
-        pieces.append(decoder.finish())

@@ -102,17 +102,21 @@ class Engine:
             self.retries += retries
             tally = current_tally.get()
             if tally is not None:
+                tally.calls += 1
                 tally.attempts += trace.attempts
 
+    def held_until(self) -> float | None:
+        """The instant until which the gate holds calls back; None while it is open."""
+        now = trio.current_time()
+        opens_at = self._gate.opens_at(now, self._draw())
+        return opens_at if opens_at > now else None
+
     async def _pass_gate(self, trace: CallTrace, last_error: APIError | None) -> None:
-        while True:
-            now = trio.current_time()
-            opens_at = self._gate.opens_at(now, self._draw())
-            if opens_at <= now:
-                return
+        while (opens_at := self.held_until()) is not None:
             if opens_at > _horizon(trace):
                 if last_error is not None:
                     raise last_error
+                now = trio.current_time()
                 wait = opens_at - now
                 raise trace.error(
                     DeadlineExceeded,

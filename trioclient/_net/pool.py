@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Free", "Full", "Pool"]
 
+
 class Free:
     """The caller owns a slot and must connect, then `Pool.adopt` or `Pool.forfeit`."""
 
@@ -49,6 +50,7 @@ class Pool:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._slots_taken = 0
+        self._replaced = 0
         self._busy: set[Connection] = set()
         self._idle: dict[Origin, collections.deque[Connection]] = {}
         # Every idle connection, the longest idle first.
@@ -61,7 +63,7 @@ class Pool:
         return f"<Pool open={state.open} idle={state.idle} waiting={state.waiting}>"
 
     def statistics(self) -> TransportStatistics:
-        return TransportStatistics(self._slots_taken, len(self.idle_by_age), len(self._waiting))
+        return TransportStatistics(self._slots_taken, len(self.idle_by_age), len(self._waiting), self._replaced)
 
     def take_nowait(self, origin: Origin, now: float) -> Union[Connection, Free, Full]:
         """An idle connection that is fit for use, else a slot, else `Full`."""
@@ -109,13 +111,13 @@ class Pool:
 
     def discard(self, connection: Connection) -> None:
         """Close a busy connection and give its slot back."""
-        self.empty(connection)
+        self._close_busy(connection)
         self.forfeit()
 
-    def empty(self, connection: Connection) -> None:
-        """Close a busy connection but keep its slot, to connect anew."""
-        self._busy.discard(connection)
-        connection.close()
+    def replace(self, connection: Connection) -> None:
+        """Close a busy connection that turned out dead but keep its slot, to connect anew."""
+        self._replaced += 1
+        self._close_busy(connection)
 
     def release(self, connection: Connection, now: float) -> None:
         """Give back a busy connection that can carry another exchange."""
@@ -143,6 +145,10 @@ class Pool:
         while self._waiting:
             self._slots_taken += 1
             self._wake_first(_FREE)
+
+    def _close_busy(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        connection.close()
 
     def _is_fit(self, connection: Connection, now: float) -> bool:
         limits = self._limits

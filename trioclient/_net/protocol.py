@@ -112,6 +112,9 @@ class TransportStatistics(NamedTuple):
     idle: int | None
     waiting: int
     """Requests waiting for a connection."""
+    replaced: int = 0
+    """Kept connections found dead before a byte of the answer came, whose request was sent again on a
+    new one: no attempt of their own, so counted here."""
 
 
 class Transport(Protocol):

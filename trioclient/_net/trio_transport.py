@@ -76,7 +76,7 @@ class TrioTransport(HttpxFace):
                 if not _was_dead_on_reuse(error, connection, request):
                     self._pool.discard(connection)
                     raise
-                self._pool.empty(connection)
+                self._pool.replace(connection)
             else:
                 return TrioResponse(self._pool, connection, head)
             connection = await self._open(request, phases)
