@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 import trio
 
-from trioclient import APIConnectionError, AsyncAPIClient, AttemptRecord, InternalServerError, RateLimitError
+from trioclient import (
+    APIConnectionError,
+    APIStatusError,
+    AsyncAPIClient,
+    AttemptRecord,
+    InternalServerError,
+    RateLimitError,
+)
 from trioclient._engine.observe import Observer
 from trioclient.testing import ScriptedTransport, fault, reply
 
@@ -73,7 +80,7 @@ class TestHooks:
     ) -> None:
         records: list[AttemptRecord] = []
         client = client_of(answer, hooks=[records.append], **options)
-        with pytest.raises(Exception) as caught:  # noqa: PT011 -- whichever it is, the hook saw the same
+        with pytest.raises(APIStatusError) as caught:
             await client.get("/x")
         assert [(record.delay, record.reason, record.error) for record in records] == [(None, reason, caught.value)]
 

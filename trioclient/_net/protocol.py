@@ -113,8 +113,8 @@ class TransportStatistics(NamedTuple):
     waiting: int
     """Requests waiting for a connection."""
     replaced: int = 0
-    """Kept connections found dead before a byte of the answer came, whose request was sent again on a
-    new one: no attempt of their own, so counted here."""
+    """Kept connections that turned out dead in a request's hands and gave way to a new one, which
+    costs no attempt and shows only here."""
 
 
 class Transport(Protocol):

@@ -95,7 +95,7 @@ class TrioTransport(HttpxFace):
             taken = await self._pool.wait(origin)
             if isinstance(taken, Connection) and taken.is_stale():
                 # Handed over as it was, perhaps with bytes in it that nobody asked for.
-                self._pool.empty(taken)
+                self._pool.replace(taken)
                 return await self._open(request, phases)
         if isinstance(taken, Free):
             if self._closed:
