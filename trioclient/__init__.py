@@ -12,6 +12,7 @@ from ._client.fan_out import FanOut, fan_out
 from ._client.fan_out_report import FanOutReport, FanOutStatistics, Outcome
 from ._codec.lenient import UnknownVariant
 from ._codec.url import path_template
+from ._engine.observe import Hook
 from ._errors import (
     APIConnectionError,
     APIError,
@@ -32,7 +33,7 @@ from ._errors import (
     UnprocessableEntityError,
 )
 from ._net.defaults import DefaultAsyncHttpxClient, DefaultHttpxClient
-from ._net.protocol import TransportStatistics
+from ._net.protocol import Transport, TransportStatistics
 from ._net.trio_transport import TrioTransport
 from ._policy.retry import RetryPolicy
 from ._records import AttemptRecord, RequestRecord, ResponseRecord
@@ -74,6 +75,7 @@ __all__ = [
     "FanOut",
     "FanOutReport",
     "FanOutStatistics",
+    "Hook",
     "InternalServerError",
     "LimitExceeded",
     "Limits",
@@ -90,6 +92,7 @@ __all__ = [
     "RetryPolicy",
     "SyncAPIClient",
     "Timeout",
+    "Transport",
     "TransportStatistics",
     "TrioTransport",
     "UnknownVariant",

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from trioclient import AsyncAPIClient, AuthenticationError, Limits
+from trioclient import AsyncAPIClient, AuthenticationError, Limits, RetryPolicy
 from trioclient._codec.body import NO_BODY, RequestBody, content_body
 from trioclient._codec.url import Target
 from trioclient._engine.auth import exchange_with_auth
@@ -65,9 +65,8 @@ class TestBasic:
     async def test_on_every_attempt(self) -> None:
         async with LoopbackServer() as server:
             server.route("POST", "/x", reply(503), drop(), reply(json=1))
-            async with client_of(server, httpx.BasicAuth("u", "p")) as client:
-                client._engine._draw = lambda: 0.0
-                client = client.with_options()
+            retry = RetryPolicy(initial_delay=0.0)
+            async with client_of(server, httpx.BasicAuth("u", "p"), retry=retry) as client:
                 assert await client.post("/x", body={"a": 1}) == 1
         assert len({request.header("authorization") for request in server.requests}) == 1
         assert [request.body for request in server.requests] == [b'{"a":1}'] * 3

@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
-from trioclient import APIConnectionError, APIResponseValidationError, AuthenticationError, RateLimitError
-from trioclient.testing import drop, raw, reply, stall, truncate
+from trioclient import (
+    APIConnectionError,
+    APIResponseValidationError,
+    AuthenticationError,
+    InternalServerError,
+    RateLimitError,
+)
+from trioclient.testing import drop, raw, reply, truncate
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -45,17 +51,24 @@ MALFORMED = {
     "a TLS alert": bytes.fromhex("15030100020246"),
     "noise": bytes(range(256)) * 4,
 }
-# h11 takes these for proper answers; that of two framings it goes by is at least the safe one.
-ACCEPTED_BY_HTTPX = {"both framings", "both framings, the other way", "a folded header", "a status of 999"}
+# What h11 makes of them: with two framings it goes by the chunks, which is at least the safe one.
+TAKEN_BY_HTTPX = {
+    "both framings",
+    "both framings, the other way",
+    "a folded header",
+    "HTTP/2 in the status line",
+}
 
 
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_malformed(stage: Any, face: str, name: str) -> None:
     async with stage(max_retries=1) as scene:
         scene.server.route("GET", "/", raw(MALFORMED[name]))
-        if face == "httpx" and name in ACCEPTED_BY_HTTPX:
+        if face == "httpx" and name in TAKEN_BY_HTTPX:
+            assert await scene.call("GET", "/") == {}
             return
-        error = await scene.fails("GET", "/", APIConnectionError)
+        no_status = face == "httpx" and name == "a status of 999"
+        error = await scene.fails("GET", "/", InternalServerError if no_status else APIConnectionError)
         assert error.attempts == scene.server.request_count == 2
         if face != "httpx":
             assert error.sent == "yes"
@@ -76,7 +89,9 @@ CUT_SHORT = {
     "half a last chunk": raw(CHUNKED + b"2\r\n{}\r\n0\r\n"),
     "half a chunk": raw(CHUNKED + b"8\r\n{}"),
     "half a trailer": raw(CHUNKED + b"2\r\n{}\r\n0\r\nX-Sum: 1"),
-    "half a gzip body": raw(reply(content=gzip.compress(b"[1, 2]" * 99)[:-9], headers={"Content-Encoding": "gzip"}).wire()),
+    "half a gzip body": raw(
+        reply(content=gzip.compress(b"[1, 2]" * 99)[:-9], headers={"Content-Encoding": "gzip"}).wire()
+    ),
     "gzip without its checksum": reply(content=gzip.compress(b"[]")[:-8], headers={"Content-Encoding": "gzip"}),
     "gzip without its length": reply(content=gzip.compress(b"[]")[:-4], headers={"Content-Encoding": "gzip"}),
     "gzip chunks that stop": reply(chunks=[gzip.compress(b"[1, 2]" * 99)[:30]], headers={"Content-Encoding": "gzip"}),
@@ -100,11 +115,11 @@ async def test_cut_short(stage: Any, face: str, name: str) -> None:
         assert error.sent == ("maybe" if name in unheard else "yes")
 
 
-@pytest.mark.parametrize("name", CUT_SHORT)
-async def test_cut_short_once(stage: Any, name: str) -> None:
+async def test_cut_short_once(stage: Any) -> None:
     async with stage(max_retries=1) as scene:
-        scene.server.route("GET", "/", CUT_SHORT[name], reply(json="whole"))
-        assert await scene.call("GET", "/") == "whole"
+        for name, answer in CUT_SHORT.items():
+            scene.server.route("GET", "/", answer, reply(json=name))
+            assert await scene.call("GET", "/") == name
 
 
 CORRUPT = {
@@ -158,11 +173,3 @@ async def test_the_answer_of_another_kind_of_server(stage: Any, authority: Any) 
         url = scene.server.url.replace("https:", "http:")
         error = await scene.fails("GET", url, APIConnectionError)
         assert error.sent == "maybe"
-
-
-async def test_silence_after_a_whole_answer_is_no_fault(stage: Any) -> None:
-    """The end of the answer is known by its length, not by what the connection does next."""
-    async with stage() as scene:
-        answer = reply(json=[1])
-        scene.server.route("GET", "/", stall(len(answer.wire()), of=answer))
-        assert await scene.call("GET", "/") == [1]

@@ -165,9 +165,7 @@ async def test_no_free_connection(stage: Any) -> None:
     async with stage(timeout=httpx.Timeout(LONG, pool=SHORT / 3), limits=Limits(max_connections=1)) as scene:
         scene.server.route("GET", "/slow", stall())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(
-                partial(scene.fails, "GET", "/slow", DeadlineExceeded, options={"deadline": 2 * SHORT})
-            )
+            nursery.start_soon(partial(scene.fails, "GET", "/slow", DeadlineExceeded, options={"deadline": 2 * SHORT}))
             await scene.server.wait_requests(1)
             error = await scene.fails("GET", "/slow", APITimeoutError)
             assert "pool" in str(error)

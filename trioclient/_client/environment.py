@@ -1,6 +1,7 @@
 """Does the environment name a proxy for a URL? It then goes through httpx, which knows proxies.
 
-A loopback address is never proxied. ``NO_PROXY`` is read as httpx reads it, and where httpx does not, as its author meant it:
+A loopback address is never proxied. ``NO_PROXY`` is read as httpx reads it, and where httpx does
+not, as its author meant it:
 
     example.com           it and everything under it
     .example.com          only what is under it; so too *.example.com (httpx: from httpx2 on)

@@ -23,17 +23,16 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import inspect
 import math
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from types import CoroutineType
 from typing import Generic, Literal, TypeVar
 
 import trio
 
 from .._engine.tally import AttemptTally, current_tally
 from .._errors import DeadlineExceeded
+from .fan_out_call import NotAsync, besides_cancellation, can_be_awaited
 from .fan_out_input import AsyncInput, SyncInput
 from .fan_out_order import Order
 from .fan_out_report import Account, FanOutReport, FanOutStatistics, Outcome
@@ -291,15 +290,15 @@ class Pool(Generic[Item, Value]):
         began = trio.current_time()
         try:
             awaitable = self._call(item)
-            if not _can_be_awaited(awaitable):
-                raise _NotAsync(f"call must be an async function; call(item) returned {awaitable!r}")
+            if not can_be_awaited(awaitable):
+                raise NotAsync(f"call must be an async function; call(item) returned {awaitable!r}")
             value = await (awaitable if self._item_deadline == math.inf else self._in_time(awaitable, tally))
-        except _NotAsync:
+        except NotAsync:
             raise
         except Exception as raised:
             error = raised
         except BaseExceptionGroup as group:
-            error = _besides_cancellation(group)
+            error = besides_cancellation(group)
             if error is None:
                 raise
         finally:
@@ -338,21 +337,3 @@ class Pool(Generic[Item, Value]):
 
 def _never_held() -> None:
     return None
-
-
-class _NotAsync(TypeError):
-    """A bug in how the fan-out was called, so not an outcome."""
-
-
-def _can_be_awaited(answer: object) -> bool:
-    # The first test is the usual answer, and the cheap one.
-    return type(answer) is CoroutineType or inspect.isawaitable(answer)
-
-
-def _besides_cancellation(group: BaseExceptionGroup[BaseException]) -> Exception | None:
-    """What went wrong while a call was being cancelled, if that is all the group holds.
-
-    It is the call's outcome. The cancellation is not lost: the next checkpoint raises it again.
-    """
-    rest = group.split(trio.Cancelled)[1]
-    return rest if isinstance(rest, Exception) else None

@@ -23,7 +23,7 @@ _EXPECTS_BODY = frozenset({"POST", "PUT", "PATCH"})
 def encode_head(method: str, target: Target, headers: RawHeaders, body_length: int | None) -> bytes:
     """Everything up to the body. A `body_length` of None announces chunked framing."""
     lines = [f"{method} {target.path} HTTP/1.1".encode("ascii")]
-    if not any(name.lower() == b"host" for name, _ in headers):
+    if b"host" not in [name.lower() for name, _ in headers]:
         lines.append(b"Host: " + target.host_header.encode("ascii"))
     lines += [b"%b: %b" % line for line in headers]
     if body_length is None:
