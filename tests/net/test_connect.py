@@ -21,6 +21,7 @@ from trioclient._faults import ConnectFault
 from trioclient._net import connect as connect_module
 from trioclient._net.connect import Connector, Link
 from trioclient._net.socket_options import KEEPALIVE_OPTIONS
+from trioclient._net.socket_stream import SocketStream
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -150,10 +151,11 @@ async def read_greeting(link: Link) -> bytes:
 async def test_tcp(host: str) -> None:
     async with listening(greet) as port:
         link = await connector()(Target.of(f"http://{host}:{port}/"))
-        assert isinstance(link.stream, trio.SocketStream)
-        assert link.stream.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert isinstance(link.stream, SocketStream)
+        assert link.stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert link.stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         for level, option, value in KEEPALIVE_OPTIONS[1:]:
-            assert link.stream.getsockopt(level, option) == value
+            assert link.stream.socket.getsockopt(level, option) == value
         assert await read_greeting(link) == b"hello"
 
 
@@ -168,7 +170,7 @@ async def test_a_link_is_stale_once_something_has_come() -> None:
         link = await connector()(Target.of(f"http://127.0.0.1:{port}/"))
         assert not link.is_stale()
         released.set()
-        assert isinstance(link.stream, trio.SocketStream)
+        assert isinstance(link.stream, SocketStream)
         await trio.lowlevel.wait_readable(link.stream.socket)
         assert link.is_stale()
         link.close()

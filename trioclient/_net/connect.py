@@ -26,6 +26,7 @@ import trio
 from .._faults import ConnectFault
 from .single_nursery import open_single_nursery
 from .socket_options import KEEPALIVE_OPTIONS
+from .socket_stream import SocketStream
 
 if TYPE_CHECKING:
     from .._codec.url import Target
@@ -34,9 +35,15 @@ __all__ = ["Connect", "Connector", "Link"]
 
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds, RFC 8305 section 5
 _LOOKUP_THREADS = 16
+# A request is written at once, and nothing is gained by holding its last packet back.
+_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 _SockAddr = Union[tuple[Any, ...], str]
 _Address = tuple[int, _SockAddr]  # family, address
+
+
+def _send_nothing(data: bytes) -> int:
+    return 0
 
 
 class Link(NamedTuple):
@@ -49,6 +56,8 @@ class Link(NamedTuple):
     """Asked while idle: is there anything to read? Be it a goodbye or bytes nobody asked for."""
     abandon: Callable[[], None]
     """Close from outside the trio run it belongs to: after that run, or in a forked child."""
+    send_now: Callable[[bytes], int] = _send_nothing
+    """Send what goes without waiting; how many bytes that was. Raises as the stream does."""
 
 
 Connect = Callable[["Target"], Awaitable[Link]]
@@ -74,49 +83,47 @@ class Connector:
             sock = await self._open_socket(target)
         except (OSError, UnicodeError) as error:  # the latter for a name with an empty or endless label
             raise ConnectFault(f"could not connect to {target.host_header}: {_reason(error)}") from error
-        tcp = trio.SocketStream(sock)
+        stream = SocketStream(sock)
         if target.scheme == "http":
-            return Link(tcp, sock.close, sock.is_readable, functools.partial(_abandon, sock))
-        return await self._start_tls(target, tcp)
+            return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now)
+        return await self._start_tls(target, stream)
 
-    async def _open_socket(self, target: Target) -> trio.socket.SocketType:
+    async def _open_socket(self, target: Target) -> socket.socket:
         if self._uds is not None:
             return await self._connect_one((socket.AF_UNIX, self._uds))
         return await _race(await _look_up(target.host, target.port), self._connect_one)
 
-    async def _connect_one(self, address: _Address) -> trio.socket.SocketType:
+    async def _connect_one(self, address: _Address) -> socket.socket:
         family, sockaddr = address
-        sock = trio.socket.socket(family, socket.SOCK_STREAM)
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             if family != getattr(socket, "AF_UNIX", None):
-                for option in self._socket_options:
+                for option in (_NO_DELAY, *self._socket_options):
                     sock.setsockopt(*option)
-            await sock.connect(sockaddr)
+            await trio.socket.from_stdlib_socket(sock).connect(sockaddr)
         except BaseException:
             sock.close()
             raise
         return sock
 
-    async def _start_tls(self, target: Target, tcp: trio.SocketStream) -> Link:
-        sock = tcp.socket
+    async def _start_tls(self, target: Target, tcp: SocketStream) -> Link:
         try:
             # Strict about the goodbye (not https_compatible): an answer that ends only where
             # the connection ends could otherwise be cut short by anyone on the way.
             stream = trio.SSLStream(tcp, self._ssl_context(), server_hostname=target.host)
             await stream.do_handshake()
         except trio.BrokenResourceError as error:
-            sock.close()
+            tcp.close()
             cause = error.__cause__
             reason = _reason(cause) if isinstance(cause, OSError) else "the connection broke"
             raise ConnectFault(f"no TLS connection to {target.host_header}: {reason}") from error
         except BaseException:
-            sock.close()
+            tcp.close()
             raise
         if stream.selected_alpn_protocol() not in (None, "http/1.1"):
-            sock.close()
+            tcp.close()
             raise ConnectFault(f"{target.host_header} chose {stream.selected_alpn_protocol()!r} over http/1.1")
-        is_stale = functools.partial(_is_tls_stale, stream, sock)
-        return Link(stream, sock.close, is_stale, functools.partial(_abandon, sock))
+        return Link(stream, tcp.close, functools.partial(_is_tls_stale, stream), tcp.socket.close)
 
 
 def _reason(error: OSError | UnicodeError) -> str:
@@ -130,17 +137,11 @@ def _reason(error: OSError | UnicodeError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
-def _is_tls_stale(stream: trio.SSLStream[trio.SocketStream], sock: trio.socket.SocketType) -> bool:
+def _is_tls_stale(stream: trio.SSLStream[SocketStream]) -> bool:
     # A second record that came with the last one sits in the stream's own buffer, unseen by
     # the socket: bytes nobody asked for, as good as a reason to hang up.
-    return sock.is_readable() or stream._incoming.pending > 0  # pyright: ignore[reportPrivateUsage] -- no public way
-
-
-def _abandon(sock: trio.socket.SocketType) -> None:
-    # Not sock.close(): it would tell the event loop, which is gone, or is the parent's.
-    fileno = sock.detach()
-    if fileno >= 0:
-        os.close(fileno) if os.name == "posix" else socket.close(fileno)
+    pending = stream._incoming.pending  # pyright: ignore[reportPrivateUsage] -- no public way
+    return pending > 0 or stream.transport_stream.is_readable()
 
 
 async def _look_up(host: str, port: int) -> list[_Address]:
@@ -179,13 +180,11 @@ def _interleaved(addresses: list[_Address]) -> list[_Address]:
     return [address for turn in rounds for address in turn if address is not None]
 
 
-async def _race(
-    addresses: list[_Address], connect: Callable[[_Address], Awaitable[trio.socket.SocketType]]
-) -> trio.socket.SocketType:
+async def _race(addresses: list[_Address], connect: Callable[[_Address], Awaitable[socket.socket]]) -> socket.socket:
     """The first socket to connect; the last error if none does."""
     if len(addresses) == 1:
         return await connect(addresses[0])
-    winner: trio.socket.SocketType | None = None
+    winner: socket.socket | None = None
     errors: list[OSError] = []
 
     async def attempt(address: _Address, failed: trio.Event) -> None:

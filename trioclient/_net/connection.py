@@ -97,8 +97,7 @@ class Connection:
         self._spoiled = b"\r\nconnection: close\r\n" in head.lower()
         request.sent = "maybe"
         if body.content is not None and len(body.content) <= _ONE_WRITE_BYTES:
-            phases.enter("write", request.timeouts.write)
-            await self._write(head + body.content)
+            await self._write_small(head + body.content, request, phases)
             phases.enter("read", request.timeouts.read)
             return await self._read_head(request)
         return await self._exchange_large(head, request, phases)
@@ -160,6 +159,16 @@ class Connection:
                 if not await self._write(encode_chunk(piece) if chunked else piece):
                     return False
         return not chunked or await self._write(LAST_CHUNK)
+
+    async def _write_small(self, data: bytes, request: WireRequest, phases: PhaseScope) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            sent = self._link.send_now(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            sent = 0  # trying again tells which
+        if sent < len(data):
+            phases.enter("write", request.timeouts.write)
+            await self._write(data[sent:])
 
     async def _write(self, data: bytes) -> bool:
         """False where the server hung up, perhaps after an answer: reading will tell."""
