@@ -56,6 +56,12 @@ def test_a_request_to_httpx() -> None:
     assert request.headers.get_list("x-a") == ["1", "2"]
 
 
+def test_a_request_to_httpx_never_fails() -> None:
+    request = RequestRecord("GET", "https://api.test/?a=" + "x" * 100_000, (("X-A", "caf\xe9"),)).to_httpx()
+    assert len(str(request.url)) == 65_536
+    assert request.headers["x-a"] == "café"
+
+
 class TestAnAnswerToHttpx:
     def test_what_it_holds(self) -> None:
         response = RESPONSE.to_httpx(REQUEST)
@@ -67,6 +73,14 @@ class TestAnAnswerToHttpx:
         assert response.request.method == "POST"
         assert str(response.url) == "https://api.test/x?a=1"
         assert response.is_closed
+
+    @pytest.mark.parametrize(
+        ("sent", "text"), [(b"caf\xe9", "café"), ("café".encode(), "café"), (b"\xff\x80", "ÿ\x80")]
+    )
+    def test_headers_that_are_not_ascii(self, sent: bytes, text: str) -> None:
+        response = ResponseRecord(200, (("x-a", sent.decode("latin-1")),)).to_httpx(None)
+        assert response.headers["x-a"] == text
+        assert (b"x-a", sent) in response.headers.raw
 
     def test_without_a_request(self) -> None:
         response = RESPONSE.to_httpx(None)

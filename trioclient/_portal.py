@@ -182,7 +182,7 @@ class Portal:
     async def _main(self, started: SimpleQueue[outcome.Outcome[None]]) -> None:
         self.token = trio.lowlevel.current_trio_token()
         # From the root every task can be reached: a forked child keeps it, so that none of the
-        # parent's coroutines is closed there (see `_forget_parent`).
+        # parent's coroutines is closed there, with whatever its clean-up would do.
         self._root = trio.lowlevel.current_root_task()
         started.put(outcome.Value(None))
         if not self.gone:
@@ -231,6 +231,7 @@ class _Process:
 
 
 _process = _Process()
+# The portals of the processes this one was forked from, kept for ever; see `Portal._main`.
 _inherited: list[Portal] = []
 
 

@@ -7,6 +7,7 @@ A `RequestRecord` is made with credentials already struck out.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import httpx
@@ -18,6 +19,8 @@ __all__ = ["AttemptRecord", "RequestRecord", "ResponseRecord"]
 
 
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_MOST_OF_A_URL = 65_536
+"""Characters; httpx refuses to hold a longer one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class RequestRecord:
     headers: tuple[tuple[str, str], ...] = ()
 
     def to_httpx(self) -> httpx.Request:
-        return httpx.Request(self.method, self.url, headers=list(self.headers))
+        return httpx.Request(self.method, self.url[:_MOST_OF_A_URL], headers=_encoded(self.headers))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class ResponseRecord:
         headers = [pair for pair in self.headers if not self.content or pair[0].lower() not in _FRAMING]
         return httpx.Response(
             self.status,
-            headers=headers,
+            headers=_encoded(headers),
             content=self.content,
             request=request.to_httpx() if request is not None else None,
             extensions={"http_version": self.http_version.encode("ascii")},
@@ -76,3 +79,8 @@ class AttemptRecord:
     """Seconds until the next attempt starts; None where there is none."""
     reason: str
     """Why it goes on, or ends, in a few words."""
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    # Back to what crossed the wire; given text, httpx takes ASCII only.
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -11,12 +11,13 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+import outcome
 import pytest
 import sniffio
 import trio
 
 from trioclient import _portal
-from trioclient._portal import Crossing, Lease, PollingWait, Portal, Wait
+from trioclient._portal import Crossing, Lease, PollingWait, Portal, Wait, start_task
 
 colour = contextvars.ContextVar("colour", default="none")
 
@@ -256,6 +257,42 @@ def test_a_task_that_will_not_end_is_left_behind(portal: Portal, monkeypatch: py
     call(portal, release)
     call(portal, trio.testing.wait_all_tasks_blocked)
     assert ended
+
+
+def test_a_task_never_scheduled_is_known_to_have_ended(portal: Portal) -> None:
+    crossing = Crossing(add, 1)
+    crossing.cancel(portal, 60.0)
+    assert crossing.ended
+
+
+def test_a_task_just_scheduled_is_cancelled_and_awaited(portal: Portal) -> None:
+    begun: list[bool] = []
+
+    async def wait() -> None:
+        begun.append(True)
+        await trio.sleep_forever()
+
+    crossing = Crossing(wait)
+    start_task(portal.token, lambda: outcome.acapture(crossing.run))
+    crossing.cancel(portal, 60.0)
+    assert crossing.ended
+    assert begun
+
+
+def test_an_interrupted_start_leaves_no_thread(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted_start(thread: threading.Thread) -> None:
+        start(thread)
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted_start)
+        with pytest.raises(Interrupted):
+            lease.call(add, 1)
+    for thread in portal_threads():
+        thread.join()
+    assert lease.call(add, 1) == 1
 
 
 def test_a_thread_that_runs_trio_is_told_what_to_use(lease: Lease) -> None:

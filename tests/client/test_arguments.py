@@ -4,11 +4,13 @@ import enum
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 
 from trioclient import Limits, TrioTransport
 from trioclient._client.arguments import (
     check_options,
+    checked_auth,
     checked_kind,
     checked_mapping,
     checked_method,
@@ -90,6 +92,18 @@ def test_transports(make: Any) -> None:
 def test_no_transports(make: Any) -> None:
     with pytest.raises(TypeError, match=r"transport must be a TrioTransport.*http_client=httpx.AsyncClient"):
         checked_transport(make())
+
+
+@pytest.mark.parametrize("auth", [None, httpx.BasicAuth("u", "p"), httpx2.DigestAuth("u", "p")])
+def test_auth_flows(auth: Any) -> None:
+    assert checked_auth(auth) is auth
+
+
+@pytest.mark.parametrize("auth", [("u", "s3cret"), "Bearer s3cret", object()])
+def test_no_auth_flows(auth: Any) -> None:
+    with pytest.raises(TypeError, match=r"custom_auth must be an httpx\.Auth") as caught:
+        checked_auth(auth)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -346,6 +346,13 @@ class TestOptions:
 
         assert prepared(Mine(base_url=BASE)).auth is Mine.custom_auth
 
+    def test_custom_auth_that_is_none_of_httpxs(self) -> None:
+        class Mine(BaseClient):
+            custom_auth = ("user", "password")  # type: ignore[assignment]
+
+        with pytest.raises(TypeError, match=r"custom_auth must be an httpx\.Auth"):
+            prepared(Mine(base_url=BASE))
+
 
 class TestPaths:
     @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import random
 import zlib
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -183,10 +183,5 @@ class TestStart:
 async def test_any_cut_gives_the_same(data: bytes, cuts: list[int], gzipped: bool) -> None:
     sent = gzip.compress(data) if gzipped else data
     edges = [0, *sorted(cuts), len(sent)]
-    pieces = [sent[a:b] for a, b in zip(edges, edges[1:], strict=False) if sent[a:b]]
+    pieces = [sent[a:b] for a, b in itertools.pairwise(edges) if sent[a:b]]
     assert await whole(Body(*pieces, codings=("gzip",) if gzipped else ())) == data
-
-
-def test_the_stand_in_has_the_real_ones_names() -> None:
-    body: Any = Body()
-    assert all(hasattr(body, name) for name in ("status", "http_version", "headers", "receive", "aclose"))

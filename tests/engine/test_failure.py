@@ -184,6 +184,7 @@ class TestReason:
             (b"upstream is away\n", "upstream is away", "upstream is away\n"),
             (b"", "", None),
             (b"caf\xe9", "caf\ufffd", "caf\ufffd"),
+            (b"\x1b[2Jgone\x00\x7f", "[2Jgone", "\x1b[2Jgone\x00\x7f"),
             (b"\n<html><title>502</title></html>", "", "\n<html><title>502</title></html>"),
             (b'{"error": "cut sho', '{"error": "cut sho', '{"error": "cut sho'),
             (b'{"a": NaN}', '{"a": NaN}', '{"a": NaN}'),

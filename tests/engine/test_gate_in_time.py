@@ -167,7 +167,9 @@ async def test_a_shorter_delay_does_not_open_it_earlier(autojump_clock: Any, sit
         nursery.start_soon(world.call, "/slow")
         await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(world.call, "/first")
+        nursery.start_soon(world.call, "/other", 5.0)
     assert world.instants("/slow") == [0.0, 10.0]
+    assert world.instants("/other") == [10.0]
 
 
 async def test_a_back_off_ends_no_earlier_than_it_opens(autojump_clock: Any, site: Callable[..., Site]) -> None:

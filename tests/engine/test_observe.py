@@ -162,18 +162,19 @@ async def main():
     client = trioclient.AsyncAPIClient(base_url="https://api.test", transport=transport)
     await client.get("/x?token=s3cret", options={{"headers": {{"Authorization": "s3cret"}}}})
 
+{after}
 trio.run(main)
 """
 
 
 class TestTheEnvironmentsLevel:
-    def run(self, level: str | None, before: str = "") -> list[str]:
+    def run(self, level: str | None, before: str = "", after: str = "") -> list[str]:
         """Lines on stderr."""
         environ = {name: value for name, value in os.environ.items() if name != "TRIOCLIENT_LOG"}
         if level is not None:
             environ["TRIOCLIENT_LOG"] = level
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", SCRIPT.format(before=before)],
+            [sys.executable, "-W", "error", "-c", SCRIPT.format(before=before, after=after)],
             env=environ,
             capture_output=True,
             text=True,
@@ -200,6 +201,7 @@ class TestTheEnvironmentsLevel:
         assert [line.split()[2] for line in logged] == lines
         assert all("trioclient: GET https://api.test/x?token=[redacted] attempt " in line for line in logged)
 
-    def test_a_program_that_logs_by_itself_gets_each_line_once(self) -> None:
-        before = "logging.basicConfig(format='own %(levelname)s %(message)s', level='WARNING')"
-        assert [line.split()[:2] for line in self.run("debug", before)] == [["own", "INFO"], ["own", "DEBUG"]]
+    @pytest.mark.parametrize("when", ["before", "after"])
+    def test_a_program_that_logs_by_itself_gets_each_line_once(self, when: str) -> None:
+        own = {when: "logging.basicConfig(format='own %(levelname)s %(message)s', level='WARNING')"}
+        assert [line.split()[:2] for line in self.run("debug", **own)] == [["own", "INFO"], ["own", "DEBUG"]]

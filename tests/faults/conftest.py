@@ -90,15 +90,12 @@ class Authority:
 
     def __init__(self) -> None:
         self._ca = trustme.CA()
+        self.client = ssl.create_default_context()
+        self._ca.configure_trust(self.client)
 
     def server(self, *names: str, **options: Any) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(*names, **options).configure_cert(context)
-        return context
-
-    def client(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        self._ca.configure_trust(context)
         return context
 
 
@@ -201,7 +198,7 @@ def stage(face: str, authority: Authority, caplog: pytest.LogCaptureFixture) -> 
                 "max_retries": 0,
                 "retry": AT_ONCE,
             }
-            async with _FACES[face](authority.client(), **{**defaults, **arguments}) as client:
+            async with _FACES[face](authority.client, **{**defaults, **arguments}) as client:
                 stage = Stage(server, client, caplog)
                 yield stage
                 await stage.recovers()

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T", default=Any)
 
-from trioclient._blocking import BlockingResource, blocking
-from trioclient._sync_client import SyncAPIClient
+from trioclient import BlockingResource, SyncAPIClient, blocking
 
 
 class AsyncShelf:

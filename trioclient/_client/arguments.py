@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from .._types import RequestOptions
 
 if TYPE_CHECKING:
+    import httpx
+
     from .._net.protocol import Transport
 
 T = TypeVar("T")
 MappingT = TypeVar("MappingT", bound=Mapping[str, Any])
 
-__all__ = ["check_options", "checked_kind", "checked_mapping", "checked_method", "checked_transport", "checked_version"]
+__all__ = [
+    "check_options",
+    "checked_auth",
+    "checked_kind",
+    "checked_mapping",
+    "checked_method",
+    "checked_transport",
+    "checked_version",
+]
 
 # A token (RFC 9110, 9.1). CONNECT asks a proxy for a tunnel, which is no call.
 _METHOD: Final = re.compile(r"(?!CONNECT\Z)[A-Z0-9!#$%&'*+\-.^_`|~]+")
@@ -62,6 +72,13 @@ def checked_transport(transport: Transport) -> Transport:
         f"transport must be a TrioTransport or one like it, not {transport!r}:"
         " give one of httpx's as http_client=httpx.AsyncClient(transport=...)"
     )
+
+
+def checked_auth(auth: httpx.Auth | None) -> httpx.Auth | None:
+    """An auth flow of httpx or httpx2, or None."""
+    if auth is None or callable(getattr(auth, "async_auth_flow", None)):
+        return auth
+    raise TypeError(f"custom_auth must be an httpx.Auth, such as httpx.BasicAuth(...), not {type(auth).__name__}")
 
 
 def check_options(options: RequestOptions) -> None:

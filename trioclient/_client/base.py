@@ -43,7 +43,7 @@ from .._types import (
     checked_seconds,
 )
 from .._version import __version__
-from .arguments import check_options, checked_kind, checked_mapping, checked_method, checked_version
+from .arguments import check_options, checked_auth, checked_kind, checked_mapping, checked_method, checked_version
 from .telemetry import platform_headers
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ class BaseClient:
             follow_redirects=checked_bool(options.get("follow_redirects", True), "options['follow_redirects']"),
             credentials=self._credentials,
             attempt_headers=self._telemetry,
-            auth=self.custom_auth,
+            auth=checked_auth(self.custom_auth),
         )
 
     def _body(self, body: object, content: Content, extra_json: Mapping[str, object] | None) -> RequestBody:

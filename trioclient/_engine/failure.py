@@ -102,7 +102,9 @@ def _reason(body: object) -> str:
     text = " ".join(_first_text(body).split())
     if text.startswith("<"):  # a proxy's page; the status says as much
         return ""
-    return text if len(text) <= _MESSAGE_CHARACTERS else text[:_MESSAGE_CHARACTERS] + "…"
+    if len(text) > _MESSAGE_CHARACTERS:
+        text = text[:_MESSAGE_CHARACTERS] + "…"
+    return "".join(filter(str.isprintable, text))  # nothing that moves a terminal's cursor
 
 
 def _first_text(body: object) -> str:

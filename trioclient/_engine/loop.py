@@ -16,6 +16,7 @@ Everything impure that a decision needs (clocks, one random draw) is read here a
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -199,8 +200,13 @@ def _outcome(trace: CallTrace, failure: Failure, wall: float) -> Outcome:
 
 
 def _horizon(trace: CallTrace) -> float:
-    """The instant past which no wait makes sense: the call's deadline or its caller's."""
-    return min(trace.deadline, trio.current_effective_deadline())
+    """The instant past which no wait makes sense: the call's deadline or its caller's.
+
+    A caller that has cancelled gets `trio.Cancelled`, not the error of an attempt that would have
+    been followed by another: the wait for that one will be cut short.
+    """
+    callers = trio.current_effective_deadline()
+    return min(trace.deadline, callers) if callers != -math.inf else trace.deadline
 
 
 def _attempt_headers(call: PreparedCall, retries: int) -> list[tuple[bytes, bytes]]:

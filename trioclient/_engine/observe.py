@@ -34,8 +34,10 @@ def configure_logging() -> None:
     if name not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         return
     _logger.setLevel(name)
-    if not logging.getLogger().handlers and not any(type(h) is logging.StreamHandler for h in _logger.handlers):
+    if not any(type(handler) is logging.StreamHandler for handler in _logger.handlers):
         handler = logging.StreamHandler()
+        # Asked for each line: a program sets up its own logging after its imports.
+        handler.addFilter(lambda record: not logging.getLogger().handlers)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         _logger.addHandler(handler)
 
