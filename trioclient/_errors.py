@@ -86,7 +86,7 @@ class APIError(Exception):
         self.elapsed = elapsed
         """Seconds from the start of the call."""
         self.sent: Sent = sent
-        """Whether the last attempt's request reached the server."""
+        """Whether the request of any attempt reached the server."""
         self.retry_at = retry_at
         """When the server said to come back (aware, UTC); None where it did not say."""
 

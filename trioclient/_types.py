@@ -29,6 +29,7 @@ __all__ = [
     "checked_bool",
     "checked_int",
     "checked_seconds",
+    "further_sent",
     "omit",
 ]
 
@@ -37,6 +38,12 @@ Timeout = httpx.Timeout
 
 Sent = Literal["no", "maybe", "yes"]
 """Did the request reach the server? ``"yes"`` once a byte of its answer was seen."""
+
+
+def further_sent(one: Sent, other: Sent) -> Sent:
+    """The one that got further: what may be said of both together."""
+    return one if one == "yes" or other == "no" else other
+
 
 RawHeaders = list[tuple[bytes, bytes]]
 """Header lines as they cross the wire, in order; names of a response are lower-case."""

@@ -43,7 +43,7 @@ class Exchange:
         if wire.body.content is None:
             for _ in wire.body.pieces():  # type: ignore[union-attr]
                 pass
-        return Answer(self._statuses.pop(0), "HTTP/1.1", [(b"x-a", b"1")], b"{}", wire.target)
+        return Answer(self._statuses.pop(0), "HTTP/1.1", [(b"x-a", b"1")], b"{}", wire.method, wire.target)
 
 
 def wire_of(headers: RawHeaders | None = None, body: RequestBody = NO_BODY) -> WireRequest:

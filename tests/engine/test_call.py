@@ -23,10 +23,10 @@ CALL = PreparedCall(
     keyed=True,
     follow_redirects=True,
     credentials=frozenset({"x-badge"}),
-    attempt_headers=True,
+    attempt_headers=(),
     auth=None,
 )
-ANSWER = Answer(429, "HTTP/1.1", [(b"x-a", b"1"), (b"x-latin", b"\xe9")], b"body", CALL.target)
+ANSWER = Answer(429, "HTTP/1.1", [(b"x-a", b"1"), (b"x-latin", b"\xe9")], b"body", "POST", CALL.target)
 
 
 def test_a_prepared_call_cannot_be_changed() -> None:

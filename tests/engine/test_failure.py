@@ -30,7 +30,7 @@ def trace(deadline: float = 10.0) -> CallTrace:
 
 def answer(status: int, content: bytes | str = b"", **headers: str) -> Answer:
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Answer(status, "HTTP/1.1", lines, content.encode() if isinstance(content, str) else content, TARGET)
+    return Answer(status, "HTTP/1.1", lines, content.encode() if isinstance(content, str) else content, "GET", TARGET)
 
 
 @pytest.mark.parametrize(

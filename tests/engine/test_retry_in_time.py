@@ -13,7 +13,7 @@ import trio
 from trioclient import _errors as errors
 from trioclient._client.async_client import AsyncAPIClient
 from trioclient._policy.retry import RetryPolicy
-from trioclient._types import Timeout
+from trioclient._types import Timeout, omit
 from trioclient.testing import ScriptedTransport, fault, reply
 
 WALL = 1_000_000_000.0
@@ -410,3 +410,56 @@ class TestCallersOwnBugs:
         with pytest.raises(LookupError, match="mine"):
             await Mine(base_url="https://api.test", transport=transport).post("/x", body={"a": object()})
         assert transport.requests == []
+
+
+class TestWhatTheErrorSays:
+    """About all of the call, not about its last attempt alone."""
+
+    @pytest.mark.parametrize(
+        ("script", "sent"),
+        [
+            ([fault("connect")] * 2, "no"),
+            ([fault("disconnect"), fault("connect")], "maybe"),
+            ([fault("connect"), fault("disconnect")], "maybe"),
+            ([reply(503), fault("connect")], "yes"),
+            ([fault("connect"), reply(503)], "yes"),
+        ],
+    )
+    async def test_sent_is_the_furthest_any_attempt_came(
+        self, autojump_clock: Any, client_of: Callable[..., AsyncAPIClient], script: list[Any], sent: str
+    ) -> None:
+        client = client_of(*script, max_retries=1)
+        with pytest.raises(errors.APIError) as caught:
+            await client.post("/x", body={})
+        assert caught.value.sent == sent
+
+    async def test_an_error_kept_by_a_closed_gate_names_the_opening(
+        self, autojump_clock: Any, client_of: Callable[..., AsyncAPIClient]
+    ) -> None:
+        client = client_of(BUSY, OK, deadline=5.0)
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def _() -> None:
+                await trio.sleep(0.25)
+                client._engine._gate.hold(trio.current_time(), 60.0)
+
+            with pytest.raises(errors.InternalServerError) as caught:
+                await client.get("/x")
+        assert caught.value.elapsed == 0.5
+        assert caught.value.retry_at == datetime.datetime.fromtimestamp(WALL + 60.25, datetime.timezone.utc)
+
+
+async def test_headers_of_the_attempt_obey_the_layers(
+    autojump_clock: Any, client_of: Callable[..., AsyncAPIClient]
+) -> None:
+    client = client_of(BUSY, OK, OK, timeout=30.0)
+    await client.get("/x")
+    await client.get(
+        "/x", options={"headers": {"x-trioclient-retry-count": omit, "X-Trioclient-Read-Timeout": "mine"}}
+    )
+    seen = [
+        (request.header("X-Trioclient-Retry-Count"), request.header("X-Trioclient-Read-Timeout"))
+        for request in client._transport.requests  # type: ignore[attr-defined]
+    ]
+    assert seen == [("0", "30"), ("1", "30"), (None, "mine")]

@@ -53,7 +53,7 @@ def test_the_changelog_knows_the_version() -> None:
 def test_every_dependency_has_a_lower_bound_only() -> None:
     required = [line.partition(";")[0] for line in PROJECT["dependencies"]]
     names = [re.split(r"[^\w-]", line)[0] for line in required]
-    assert names == ["trio", "httpx", "msgspec", "httptools", "exceptiongroup"]
+    assert names == ["trio", "httpx", "msgspec", "httptools", "outcome", "exceptiongroup"]
     assert not [line for line in required if not re.fullmatch(r"[\w-]+>=[\d.]+", line)]
 
 

@@ -216,7 +216,7 @@ class AsyncAPIClient(BaseClient):
         call = self._prepare(method, path, body=body, content=content, options=options)
         answer, trace = await self._engine.run(call)
         if decoder is None:
-            request = dataclasses.replace(call.record(), url=redact_url(str(answer.target)))
+            request = dataclasses.replace(call.record(), method=answer.method, url=redact_url(str(answer.target)))
             return cast("T", answer.record().to_httpx(request))
         try:
             return cast(

@@ -24,7 +24,7 @@ from .._codec.headers import HeaderBlock
 from .._codec.query import ArrayStyle, encode_query
 from .._codec.redact import credential_headers
 from .._codec.url import BaseURL
-from .._engine.call import PreparedCall
+from .._engine.call import ATTEMPT_HEADERS, RETRY_COUNT, PreparedCall
 from .._engine.observe import Hook, Observer
 from .._policy.retry import RetryPolicy
 from .._types import (
@@ -199,7 +199,7 @@ class BaseClient:
             self._custom_headers = (*self._custom_headers, dict(checked_mapping(custom_headers, "custom_headers")))
         if custom_query is not None:
             self._custom_query = {**self._custom_query, **checked_mapping(custom_query, "custom_query")}
-        encode_query(self._custom_query, self.array_style)
+        encode_query(self._custom_query, self.array_style, "custom_query")
         self._header_blocks: dict[str | None, HeaderBlock] = {}
         self._header_source: tuple[Headers, Headers] = ({}, {})
         self._credentials: frozenset[str] = frozenset()
@@ -233,6 +233,7 @@ class BaseClient:
                 headers = [*headers, line]
                 keyed = True
             keyed = keyed or block.get(self.idempotency_header) is not None
+        timeouts = Timeouts.of(options["timeout"], "options['timeout']") if "timeout" in options else self._timeouts
         query = options.get("params")
         if self._custom_query or query:
             encoded = encode_query({**self._custom_query, **(query or {})}, self.array_style)
@@ -243,7 +244,7 @@ class BaseClient:
             target=self._base_url.join(path, encoded),
             headers=headers,
             body=request_body,
-            timeouts=Timeouts.of(options["timeout"], "options['timeout']") if "timeout" in options else self._timeouts,
+            timeouts=timeouts,
             deadline=(
                 checked_seconds(options["deadline"], "options['deadline']") if "deadline" in options else self._deadline
             ),
@@ -255,9 +256,15 @@ class BaseClient:
             keyed=keyed,
             follow_redirects=checked_bool(options.get("follow_redirects", True), "options['follow_redirects']"),
             credentials=self._credentials,
-            attempt_headers=self._telemetry,
+            attempt_headers=self._attempt_headers(block, timeouts),
             auth=checked_auth(self.custom_auth),
         )
+
+    def _attempt_headers(self, block: HeaderBlock, timeouts: Timeouts) -> tuple[str, ...]:
+        if not self._telemetry:
+            return ()
+        names = ATTEMPT_HEADERS if timeouts.read != math.inf else (RETRY_COUNT,)
+        return tuple([name for name in names if not block.mentions(name)])
 
     def _body(self, body: object, content: Content, extra_json: Mapping[str, object] | None) -> RequestBody:
         if content is not None:

@@ -41,7 +41,7 @@ Path = tuple[object, ...]
 """Where a value stands: the argument's name, then keys and positions."""
 
 
-def encode_query(params: Mapping[str, object], arrays: ArrayStyle = "repeat") -> str:
+def encode_query(params: Mapping[str, object], arrays: ArrayStyle = "repeat", argument: str = "params") -> str:
     """Encode without the leading ``?``; ``""`` where nothing is left to say.
 
     ``None``, `omit` and `NOT_GIVEN` are dropped, in arrays too; a set is sent in sorted
@@ -49,12 +49,12 @@ def encode_query(params: Mapping[str, object], arrays: ArrayStyle = "repeat") ->
     the key, as ``params['a']['b']``.
     """
     if not isinstance(params, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
-        raise TypeError(f"params must be a mapping, not {type(params).__name__}")
+        raise TypeError(f"{argument} must be a mapping, not {type(params).__name__}")
     if arrays not in _STYLES:
         raise ValueError(f"arrays must be one of {', '.join(sorted(_STYLES))}, not {arrays!r}")
     query = _Query(arrays)
     for key, value in params.items():
-        path = ("params", key)
+        path = (argument, key)
         kind = type(value)
         if kind is str or kind is int:
             query.pairs.append(f"{_key(key, path)}={_quoted(str(value), path)}")

@@ -79,4 +79,4 @@ async def _exchange(transport: Transport, wire: WireRequest, phases: PhaseScope)
         content = await (read_whole if response.status < 300 else read_start)(response, wire, phases)
     finally:
         await response.aclose()
-    return Answer(response.status, response.http_version, response.headers, content, wire.target)
+    return Answer(response.status, response.http_version, response.headers, content, wire.method, wire.target)

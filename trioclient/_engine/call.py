@@ -8,7 +8,7 @@ of them carry the same facts.
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from .._codec.headers import decoded
 from .._codec.redact import redact_headers, redact_url
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .._types import RawHeaders, Sent, Timeouts
 
 __all__ = ["Answer", "CallTrace", "PreparedCall"]
+
+RETRY_COUNT: Final = "X-Trioclient-Retry-Count"
+READ_TIMEOUT: Final = "X-Trioclient-Read-Timeout"
+ATTEMPT_HEADERS: Final = (RETRY_COUNT, READ_TIMEOUT)
 
 ErrorT = TypeVar("ErrorT", bound=APIError)
 
@@ -46,8 +50,8 @@ class PreparedCall(NamedTuple):
     follow_redirects: bool
     credentials: frozenset[str]
     """Lower-case names of headers that a redirect to another origin must not see."""
-    attempt_headers: bool
-    """Say the attempt's number and read timeout in headers of their own."""
+    attempt_headers: tuple[str, ...]
+    """Which of `ATTEMPT_HEADERS` each attempt adds: those of which no header layer speaks."""
     auth: httpx.Auth | None
 
     def record(self) -> RequestRecord:
@@ -64,11 +68,17 @@ class Answer(NamedTuple):
     http_version: str
     headers: RawHeaders
     content: bytes
+    method: str
     target: Target
-    """Where it came from in the end, redirects followed."""
+    """Where it came from in the end, and by which method, redirects followed."""
 
     def record(self) -> ResponseRecord:
         return ResponseRecord(self.status, decoded(self.headers), self.content, self.http_version)
+
+
+def utc(seconds: float) -> datetime.datetime:
+    """An aware datetime from seconds since the epoch."""
+    return _EPOCH + datetime.timedelta(seconds=seconds)
 
 
 class CallTrace:
@@ -101,6 +111,6 @@ class CallTrace:
             attempts=self.attempts,
             elapsed=now - self.started,
             sent=self.sent,
-            retry_at=None if retry_at is None else _EPOCH + datetime.timedelta(seconds=retry_at),
+            retry_at=None if retry_at is None else utc(retry_at),
             **fields,
         )

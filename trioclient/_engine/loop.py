@@ -38,8 +38,9 @@ from .._policy.retry import (
     outcome_of_answer,
     outcome_of_fault,
 )
+from .._types import further_sent
 from .attempt import RedirectRefused, attempt
-from .call import Answer, CallTrace, PreparedCall
+from .call import READ_TIMEOUT, RETRY_COUNT, Answer, CallTrace, PreparedCall, utc
 from .failure import Failure, error_of
 from .tally import current_tally
 
@@ -115,10 +116,12 @@ class Engine:
     async def _pass_gate(self, trace: CallTrace, last_error: APIError | None) -> None:
         while (opens_at := self.held_until()) is not None:
             if opens_at > _horizon(trace):
-                if last_error is not None:
-                    raise last_error
                 now = trio.current_time()
                 wait = opens_at - now
+                if last_error is not None:
+                    last_error.elapsed = now - trace.started
+                    last_error.retry_at = utc(self._wall() + wait)
+                    raise last_error
                 raise trace.error(
                     DeadlineExceeded,
                     f"the server asked all calls to wait another {wait:.3g} s, past this call's deadline",
@@ -147,7 +150,7 @@ class Engine:
         except (Fault, RedirectRefused) as failure:
             return failure
         finally:
-            trace.sent = wire.sent
+            trace.sent = further_sent(trace.sent, wire.sent)
         return TimeoutFault(phases.phase)
 
     async def _go_on(self, trace: CallTrace, failure: Failure, retries: int, began: float) -> APIError:
@@ -212,7 +215,5 @@ def _horizon(trace: CallTrace) -> float:
 def _attempt_headers(call: PreparedCall, retries: int) -> list[tuple[bytes, bytes]]:
     if not call.attempt_headers:
         return call.headers
-    lines = [*call.headers, (b"X-Trioclient-Retry-Count", b"%d" % retries)]
-    if call.timeouts.read != float("inf"):
-        lines.append((b"X-Trioclient-Read-Timeout", b"%g" % call.timeouts.read))
-    return lines
+    values = {RETRY_COUNT: b"%d" % retries, READ_TIMEOUT: b"%g" % call.timeouts.read}
+    return [*call.headers, *[(name.encode("ascii"), values[name]) for name in call.attempt_headers]]
