@@ -27,6 +27,7 @@ from .._faults import ConnectFault
 from .single_nursery import open_single_nursery
 from .socket_options import KEEPALIVE_OPTIONS
 from .socket_stream import SocketStream
+from .thread_limit import ThreadLimit
 
 if TYPE_CHECKING:
     from .._codec.url import Target
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Connect", "Connector", "Link"]
 
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds, RFC 8305 section 5
-_LOOKUP_THREADS = 16
+_LOOKUPS = ThreadLimit("name look-ups", 16)
 # A request is written at once, and nothing is gained by holding its last packet back.
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -154,21 +155,9 @@ async def _look_up(host: str, port: int) -> list[_Address]:
     found = await trio.to_thread.run_sync(
         functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM),
         abandon_on_cancel=True,
-        limiter=_lookup_limiter(),
+        limiter=_LOOKUPS.limiter(),
     )
     return _interleaved([(family, sockaddr) for family, _, _, _, sockaddr in found])
-
-
-_limiter: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("trioclient_lookup_limiter")
-
-
-def _lookup_limiter() -> trio.CapacityLimiter:
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = trio.CapacityLimiter(_LOOKUP_THREADS)
-        _limiter.set(limiter)
-        return limiter
 
 
 def _interleaved(addresses: list[_Address]) -> list[_Address]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import trio
 
 from .._codec.body import AsyncPieces
+from .thread_limit import ThreadLimit
 
 if TYPE_CHECKING:
     from .._codec.body import Pieces, RequestBody
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Announced", "PieceIterator", "aiter_pieces"]
 
 _SLICE_BYTES: Final = 65_536
-_THREADS: Final = 40
+_READS: Final = ThreadLimit("reads of request bodies", 40)
 _CLOSE_SECONDS: Final = 1.0
 
 
@@ -134,7 +135,7 @@ class _Threaded:
     async def __anext__(self) -> bytes:
         self._at_rest = False
         # b"" for the end: a piece is never empty.
-        piece = await trio.to_thread.run_sync(next, self._pieces, b"", abandon_on_cancel=True, limiter=_piece_limiter())
+        piece = await trio.to_thread.run_sync(next, self._pieces, b"", abandon_on_cancel=True, limiter=_READS.limiter())
         if not piece:
             raise StopAsyncIteration
         self._at_rest = True
@@ -143,16 +144,4 @@ class _Threaded:
     async def aclose(self) -> None:
         if self._at_rest:
             self._at_rest = False
-            await trio.to_thread.run_sync(self._pieces.close, abandon_on_cancel=True, limiter=_piece_limiter())
-
-
-_limiter: trio.lowlevel.RunVar[trio.CapacityLimiter] = trio.lowlevel.RunVar("trioclient_piece_limiter")
-
-
-def _piece_limiter() -> trio.CapacityLimiter:
-    try:
-        return _limiter.get()
-    except LookupError:
-        limiter = trio.CapacityLimiter(_THREADS)
-        _limiter.set(limiter)
-        return limiter
+            await trio.to_thread.run_sync(self._pieces.close, abandon_on_cancel=True, limiter=_READS.limiter())
