@@ -7,8 +7,9 @@ import pickle
 import httpx
 import pytest
 
+from trioclient._attempt_record import AttemptRecord
 from trioclient._errors import RateLimitError
-from trioclient._records import AttemptRecord, RequestRecord, ResponseRecord
+from trioclient._records import RequestRecord, ResponseRecord
 
 REQUEST = RequestRecord("POST", "https://api.test/x?a=1", (("X-A", "1"), ("X-A", "2")))
 RESPONSE = ResponseRecord(

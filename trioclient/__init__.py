@@ -5,6 +5,7 @@ one background trio thread. Everything public is importable from here; tools for
 `trioclient.testing`.
 """
 
+from ._attempt_record import AttemptRecord
 from ._blocking import BlockingResource, blocking
 from ._client.async_client import AsyncAPIClient, ClientStatistics
 from ._client.base import BaseClient
@@ -36,7 +37,7 @@ from ._net.defaults import DefaultAsyncHttpxClient, DefaultHttpxClient
 from ._net.protocol import Transport, TransportStatistics
 from ._net.trio_transport import TrioTransport
 from ._policy.retry import RetryPolicy
-from ._records import AttemptRecord, RequestRecord, ResponseRecord
+from ._records import RequestRecord, ResponseRecord
 from ._sync_client import SyncAPIClient
 from ._types import (
     DEFAULT_MAX_RETRIES,

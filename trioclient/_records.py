@@ -1,4 +1,4 @@
-"""Light, frozen, picklable accounts of a request, an answer and an attempt.
+"""Light, frozen, picklable accounts of a request and an answer.
 
 Errors and hooks carry these. httpx objects are built from them only when somebody looks.
 A `RequestRecord` is made with credentials already struck out.
@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import httpx
 
-if TYPE_CHECKING:
-    from ._errors import APIError
-
-__all__ = ["AttemptRecord", "RequestRecord", "ResponseRecord"]
+__all__ = ["RequestRecord", "ResponseRecord"]
 
 
 _FRAMING = frozenset({"content-encoding", "content-length", "transfer-encoding"})
@@ -60,25 +56,6 @@ class ResponseRecord:
             request=request.to_httpx() if request is not None else None,
             extensions={"http_version": self.http_version.encode("ascii")},
         )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class AttemptRecord:
-    """One attempt of a call, as hooks see it, after its outcome was judged."""
-
-    request: RequestRecord
-    attempt: int
-    """1 for the first."""
-    status: int | None
-    """Of the answer; None where there was none."""
-    error: APIError | None
-    """None where the attempt succeeded."""
-    elapsed: float
-    """Seconds this attempt took."""
-    delay: float | None
-    """Seconds until the next attempt starts; None where there is none."""
-    reason: str
-    """Why it goes on, or ends, in a few words."""
 
 
 def _encoded(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

@@ -135,8 +135,8 @@ async def test_in_any_order(open_pair: Any) -> None:
             await all_slots_work(client, 4)
 
 
-async def test_a_thousand_in_flight(open_pair: Any, face: str) -> None:
-    count = 1000 if face == "trio" else 90  # as many as httpx has connections
+async def test_a_thousand_in_flight(open_pair: Any, face: str, tls: Any) -> None:
+    count = 90 if face == "httpx" else 1000 if tls is None else 200  # httpx has a hundred connections
     with room_for_descriptors(2 * count + 200):
         async with open_pair() as (server, client):
             with trio.fail_after(PATIENCE):

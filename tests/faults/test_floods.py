@@ -35,12 +35,11 @@ def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
 
 
 @functools.cache
-def bomb(coding: str) -> bytes:
-    """An answer of a few hundred kB that stands for 320 MiB."""
-    compressor = zlib.compressobj(9, zlib.DEFLATED, 31 if coding == "gzip" else 15)
+def bomb() -> bytes:
+    """A few hundred kB of gzip that stand for 320 MiB."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     block = bytes(MIB)
-    body = b"".join(compressor.compress(block) for _ in range(320)) + compressor.flush()
-    return reply(content=body, headers={"Content-Encoding": coding}).wire()
+    return b"".join(compressor.compress(block) for _ in range(320)) + compressor.flush()
 
 
 @pytest.mark.parametrize(
@@ -96,21 +95,18 @@ async def test_a_huge_error_body_is_cut(stage: Any, coding: Any) -> None:
         assert len(str(error)) < 1000
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate"])
-async def test_a_bomb(stage: Any, coding: str) -> None:
-    answer = bomb(coding)
-    assert len(answer) < 400_000
+async def test_a_bomb(stage: Any) -> None:
+    assert len(bomb()) < 400_000
     async with stage(limits=LIMITS, max_retries=2) as scene:
-        scene.server.route("GET", "/", raw(answer))
+        scene.server.route("GET", "/", reply(content=bomb(), headers={"Content-Encoding": "gzip"}))
         with bounded_memory():
             error = await scene.fails("GET", "/", LimitExceeded)
         assert (error.limit, error.attempts) == ("max_decoded_bytes", 1)
 
 
 async def test_a_bomb_inside_a_bomb(stage: Any) -> None:
-    inner = bomb("gzip").partition(b"\r\n\r\n")[2]
+    nested = reply(content=zlib.compress(bomb()), headers={"Content-Encoding": "gzip, deflate"})
     async with stage(limits=LIMITS) as scene:
-        nested = reply(content=zlib.compress(inner), headers={"Content-Encoding": "gzip, deflate"})
         scene.server.route("GET", "/", nested)
         with bounded_memory():
             error = await scene.fails("GET", "/", LimitExceeded)

@@ -42,9 +42,9 @@ class Named(msgspec.Struct):
 
 
 @pytest.mark.parametrize("strict", [True, False])
-@pytest.mark.parametrize("name", NOT_JSON)
-async def test_no_json_under_a_json_content_type(stage: Any, name: str, strict: bool) -> None:
+async def test_no_json_under_a_json_content_type(stage: Any, strict: bool) -> None:
     async with stage(max_retries=2, _strict_response_validation=strict) as scene:
+        for name in NOT_JSON:
         scene.server.route("GET", "/", reply(content=NOT_JSON[name], headers=JSON))
         error = await scene.fails("GET", "/", APIResponseValidationError)
         assert (error.attempts, error.sent, scene.server.request_count) == (1, "yes", 1)
@@ -137,6 +137,7 @@ JUNK = {
 }
 
 
+@pytest.mark.parametrize("face", ["trio"])
 @pytest.mark.parametrize("name", JUNK)
 async def test_a_senseless_retry_after_is_passed_over(stage: Any, name: str) -> None:
     async with stage(max_retries=1) as scene:
@@ -145,6 +146,7 @@ async def test_a_senseless_retry_after_is_passed_over(stage: Any, name: str) -> 
         assert (error.attempts, error.retry_at) == (2, None)
 
 
+@pytest.mark.parametrize("face", ["trio"])
 @pytest.mark.parametrize("value", ["9" * 5000, "1e400", "inf", "99999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 async def test_a_retry_after_beyond_all_measure(stage: Any, value: str) -> None:
     """Never a sleep, never another error than the server's own."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .._records import AttemptRecord
+from .._attempt_record import AttemptRecord
 
 if TYPE_CHECKING:
     from .._errors import APIError
