@@ -41,15 +41,23 @@ class Named(msgspec.Struct):
     name: str
 
 
-@pytest.mark.parametrize("strict", [True, False])
-async def test_no_json_under_a_json_content_type(stage: Any, strict: bool) -> None:
-    async with stage(max_retries=2, _strict_response_validation=strict) as scene:
-        for name in NOT_JSON:
+@pytest.mark.parametrize("name", NOT_JSON)
+async def test_no_json_under_a_json_content_type(stage: Any, name: str) -> None:
+    async with stage(max_retries=2) as scene:
         scene.server.route("GET", "/", reply(content=NOT_JSON[name], headers=JSON))
         error = await scene.fails("GET", "/", APIResponseValidationError)
         assert (error.attempts, error.sent, scene.server.request_count) == (1, "yes", 1)
         assert error.response.content == NOT_JSON[name]
         await scene.fails("GET", "/", APIResponseValidationError, cast_to=Named)
+
+
+@pytest.mark.parametrize("face", ["trio"])
+@pytest.mark.parametrize("name", NOT_JSON)
+async def test_nor_in_the_strict_way(stage: Any, name: str) -> None:
+    async with stage(max_retries=2, _strict_response_validation=True) as scene:
+        scene.server.route("GET", "/", reply(content=NOT_JSON[name], headers=JSON))
+        error = await scene.fails("GET", "/", APIResponseValidationError)
+        assert (error.attempts, error.sent, scene.server.request_count) == (1, "yes", 1)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n "])
