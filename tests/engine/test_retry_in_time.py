@@ -455,9 +455,7 @@ async def test_headers_of_the_attempt_obey_the_layers(
 ) -> None:
     client = client_of(BUSY, OK, OK, timeout=30.0)
     await client.get("/x")
-    await client.get(
-        "/x", options={"headers": {"x-trioclient-retry-count": omit, "X-Trioclient-Read-Timeout": "mine"}}
-    )
+    await client.get("/x", options={"headers": {"x-trioclient-retry-count": omit, "X-Trioclient-Read-Timeout": "mine"}})
     seen = [
         (request.header("X-Trioclient-Retry-Count"), request.header("X-Trioclient-Read-Timeout"))
         for request in client._transport.requests  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ import pytest
 import trio
 import trustme
 
-from trioclient import APIError, AsyncAPIClient, RetryPolicy, SyncAPIClient, TrioTransport
+from trioclient import APIError, AsyncAPIClient, AttemptRecord, RetryPolicy, SyncAPIClient, TrioTransport
 from trioclient.testing import LoopbackServer, reply
 
 MARK = "s3cr3t"
@@ -114,14 +114,24 @@ class Audit:
     def check(self) -> None:
         assert self._reading() == self._before
 
+    async def settle(self) -> None:
+        """The same, but a name look-up that was left behind may end first: it has files open."""
+        with trio.move_on_after(1.0):
+            while self._reading() != self._before:  # noqa: ASYNC110 -- no event tells of it
+                await trio.sleep(0.001)
+        self.check()
+
 
 class Stage:
     """A server and a client of it."""
 
-    def __init__(self, server: LoopbackServer, client: Any, log: pytest.LogCaptureFixture) -> None:
+    def __init__(
+        self, server: LoopbackServer, client: Any, log: pytest.LogCaptureFixture, attempts: list[AttemptRecord]
+    ) -> None:
         self.server = server
         self.client = client
         self._log = log
+        self._attempts = attempts
 
     async def call(self, method: str, path: str, **arguments: Any) -> Any:
         """What the client makes of it, within `PATIENCE`."""
@@ -148,6 +158,7 @@ class Stage:
         assert MARK.encode() not in pickled
         assert error.request is not None
         shown = [str(error), repr(error), repr(vars(error)), repr(error.request.headers.raw), str(error.request.url)]
+        shown += map(repr, self._attempts)
         shown += traceback.format_exception(type(error), error, error.__traceback__)
         # httpx itself logs the URL of every request, query and all.
         shown += [record.getMessage() for record in self._log.records if record.name != "httpx"]
@@ -190,6 +201,7 @@ def stage(face: str, authority: Authority, caplog: pytest.LogCaptureFixture) -> 
     async def stage(*, tls: ssl.SSLContext | None = None, **arguments: Any) -> AsyncIterator[Stage]:
         audit = Audit()
         async with LoopbackServer(ssl_context=tls) as server:
+            attempts: list[AttemptRecord] = []
             defaults: dict[str, Any] = {
                 "base_url": server.url,
                 "custom_query": {"api_key": f"{MARK}-4"},
@@ -197,9 +209,10 @@ def stage(face: str, authority: Authority, caplog: pytest.LogCaptureFixture) -> 
                 "timeout": PATIENCE,
                 "max_retries": 0,
                 "retry": AT_ONCE,
+                "hooks": [attempts.append],
             }
             async with _FACES[face](authority.client, **{**defaults, **arguments}) as client:
-                stage = Stage(server, client, caplog)
+                stage = Stage(server, client, caplog, attempts)
                 yield stage
                 await stage.recovers()
             with trio.fail_after(PATIENCE):

@@ -7,6 +7,7 @@ its second one, and so on until it comes through.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ import pytest
 import trio
 import trio.testing
 
-from trioclient import AsyncAPIClient, Limits, RequestTooLargeError, RetryPolicy, TrioTransport
+from trioclient import AsyncAPIClient, Limits, RateLimitError, RequestTooLargeError, RetryPolicy, TrioTransport
 from trioclient.testing import LoopbackServer, RecordedRequest, drop, reply
 
 if sys.version_info < (3, 11):
@@ -26,6 +27,7 @@ if sys.version_info < (3, 11):
 
 PATIENCE = 10.0
 MOST_STEPS = 500
+LOOPBACK = "127.0.0.1"
 WATCHED: ContextVar[bool] = ContextVar("WATCHED", default=False)
 
 
@@ -66,8 +68,8 @@ class Scenario(NamedTuple):
     answer: Any
     method: str = "GET"
     content: Callable[[], Any] = lambda: None
-    warm: bool = False
-    """Over a connection that was used before."""
+    before: str = ""
+    """A call made first: for a connection to use again, or to close the gate."""
     limits: Limits = Limits()
     others: int = 0
     """Calls that hold a connection each meanwhile."""
@@ -77,12 +79,13 @@ DELAY = RetryPolicy(initial_delay=0.002, max_delay=0.002)
 IN_PARTS = reply(chunks=[b'"o', b"k", b'"'], headers={"Content-Type": "application/json"}, chunk_delay=0.002)
 SCENARIOS = {
     "a first call": Scenario(reply(json="ok")),
-    "a later call": Scenario(reply(json="ok"), warm=True),
-    "a body in parts": Scenario(IN_PARTS, warm=True),
-    "a compressed body": Scenario(reply(json=["ok"] * 10_000, encoding="gzip"), warm=True),
+    "a later call": Scenario(reply(json="ok"), before="/next"),
+    "a body in parts": Scenario(IN_PARTS, before="/next"),
+    "a compressed body": Scenario(reply(json=["ok"] * 10_000, encoding="gzip"), before="/next"),
     "a back-off": Scenario(first(reply(503))),
     "a broken connection": Scenario(first(drop())),
-    "a server's delay, at the gate": Scenario(first(reply(429, headers={"Retry-After-Ms": "3"}))),
+    "a server's delay": Scenario(first(reply(429, headers={"Retry-After-Ms": "3"}))),
+    "a wait at the gate": Scenario(reply(json="ok"), before="/throttled"),
     "a redirect": Scenario(reply(307, headers={"Location": "/next"})),
     "a large body": Scenario(reply(json="ok"), "POST", lambda: b"x" * 400_000),
     "a streamed body": Scenario(reply(json="ok"), "POST", pieces),
@@ -122,8 +125,9 @@ def nothing_but_cancelled(error: BaseException) -> bool:
 
 
 async def play(client: AsyncAPIClient, scenario: Scenario, step: int, bare: bool) -> str:
-    if scenario.warm:
-        await client.get("/next")
+    if scenario.before:
+        with contextlib.suppress(RateLimitError):
+            await client.get(scenario.before, options={"max_retries": 0})
     async with trio.open_nursery() as nursery:
         for _ in range(scenario.others):
             nursery.start_soon(client.get, "/act")
@@ -136,14 +140,14 @@ async def play(client: AsyncAPIClient, scenario: Scenario, step: int, bare: bool
     return outcome
 
 
-@pytest.fixture(params=["trio", "trio over TLS", "httpx", "httpx over TLS"])
+@pytest.fixture(params=["trio", "trio over TLS", "httpx over TLS"])
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @asynccontextmanager
-async def client_of(kind: str, authority: Any, server: LoopbackServer, **options: Any) -> AsyncIterator[AsyncAPIClient]:
-    arguments: dict[str, Any] = {"base_url": server.url, "retry": DELAY, **options}
+async def client_of(kind: str, authority: Any, **options: Any) -> AsyncIterator[AsyncAPIClient]:
+    arguments: dict[str, Any] = {"retry": DELAY, **options}
     if kind.startswith("httpx"):
         async with httpx.AsyncClient(verify=authority.client) as carrier:
             yield AsyncAPIClient(http_client=carrier, **arguments)
@@ -155,15 +159,15 @@ async def client_of(kind: str, authority: Any, server: LoopbackServer, **options
 
 @asynccontextmanager
 async def server_of(kind: str, authority: Any) -> AsyncIterator[LoopbackServer]:
-    context = authority.server("127.0.0.1") if kind.endswith("TLS") else None
+    context = authority.server(LOOPBACK) if kind.endswith("TLS") else None
     async with LoopbackServer(ssl_context=context, keep=0) as server:
         server.route("*", "/next", reply(json="next"))
+        server.route("*", "/throttled", reply(429, headers={"Retry-After-Ms": "4"}))
         yield server
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-async def test_at_every_step(kind: str, name: str, authority: Any, audit: Any) -> None:
-    scenario = SCENARIOS[name]
+async def sweep(kind: str, scenario: Scenario, authority: Any, audit: Any, host: str = LOOPBACK) -> list[str]:
+    """The outcome of each step's cancellation, up to the first call that comes through."""
     # httpx connects in a nursery of trio's own, and out comes a group of what was cancelled there.
     bare = not kind.startswith("httpx")
     outcomes: list[str] = []
@@ -172,11 +176,29 @@ async def test_at_every_step(kind: str, name: str, authority: Any, audit: Any) -
             server.route("*", "/act", scenario.answer)
             await trio.testing.wait_all_tasks_blocked()
             books = audit()
+            url = server.url.replace(LOOPBACK, host)
             while (not outcomes or outcomes[-1] == "cancelled") and len(outcomes) < MOST_STEPS:
-                async with client_of(kind, authority, server, limits=scenario.limits) as client:
+                async with client_of(kind, authority, base_url=url, limits=scenario.limits) as client:
                     outcomes.append(await play(client, scenario, len(outcomes), bare))
                 await server.wait_connections_closed()
                 await trio.testing.wait_all_tasks_blocked()
-                books.check()
+                if host == LOOPBACK:
+                    books.check()
+                else:
+                    await books.settle()
+    return outcomes
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_at_every_step(kind: str, name: str, authority: Any, audit: Any) -> None:
+    outcomes = await sweep(kind, SCENARIOS[name], authority, audit)
     assert "cancelled" in outcomes[1:]
     assert outcomes[-1] == ("failed" if "refused" in name else "done")
+
+
+@pytest.mark.parametrize("kind", ["trio", "httpx"])
+async def test_at_every_step_of_a_look_up(kind: str, authority: Any, audit: Any) -> None:
+    """And of the race between the addresses that come of it."""
+    outcomes = await sweep(kind, SCENARIOS["a first call"], authority, audit, host="localhost")
+    assert "cancelled" in outcomes[1:]
+    assert outcomes[-1] == "done"

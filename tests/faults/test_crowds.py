@@ -193,13 +193,15 @@ async def test_cancelled_siblings_raise_nothing(open_pair: Any) -> None:
 @pytest.mark.parametrize("checkpoints", range(24))
 async def test_closed_under_calls(open_pair: Any, checkpoints: int) -> None:
     """At whatever moment: the calls end well, or with an error of the tree."""
-    async with open_pair(limits=Limits(max_connections=3)) as (_, client):
+    large = "x" * 100_000  # many TLS records, of which all but the first are there at once
+    async with open_pair(limits=Limits(max_connections=3)) as (server, client):
+        server.route("POST", "/large", reply(json=large))
 
         async def call(content: Any) -> None:
             with contextlib.suppress(APIConnectionError):
-                assert await client.post("/ok", content=content) == "ok"
+                assert await client.post("/large", content=content) == large
 
-        await all_slots_work(client, 1)
+        await all_slots_work(client, 3)
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 for number in range(6):

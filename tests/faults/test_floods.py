@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 import textwrap
@@ -10,10 +9,13 @@ import tracemalloc
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
+import brotli
 import httpx
 import pytest
+import zstandard
 
 from trioclient import APIConnectionError, APITimeoutError, InternalServerError, LimitExceeded, Limits
 from trioclient.testing import flood, raw, reply
@@ -34,7 +36,7 @@ def bounded_memory(most: int = MOST_MEMORY) -> Iterator[None]:
     assert peak < most
 
 
-@functools.cache
+@cache
 def bomb() -> bytes:
     """A few hundred kB of gzip that stand for 320 MiB."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
@@ -114,13 +116,26 @@ async def test_a_bomb_inside_a_bomb(stage: Any) -> None:
 
 
 @pytest.mark.parametrize("face", ["trio"])
+@pytest.mark.parametrize("coding", ["br", "zstd"])
+async def test_a_bomb_of_an_optional_coding(stage: Any, coding: str) -> None:
+    compress = {"br": partial(brotli.compress, quality=1), "zstd": zstandard.compress}[coding]
+    content = compress(bytes(64 * MIB))
+    assert len(content) < 20_000
+    async with stage(limits=LIMITS) as scene:
+        scene.server.route("GET", "/", reply(content=content, headers={"Content-Encoding": coding}))
+        with bounded_memory():
+            error = await scene.fails("GET", "/", LimitExceeded)
+        assert error.limit == "max_decoded_bytes"
+
+
+@pytest.mark.parametrize("face", ["trio", "httpx"])
 async def test_a_body_in_tiny_chunks_weighs_what_its_bytes_do(stage: Any) -> None:
     """As an object of Python's, two bytes are fifty."""
-    chunks = 250_000
+    chunks = 25_000
     answer = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2\r\nab\r\n" * chunks + b"0\r\n\r\n")
     async with stage() as scene:
         scene.server.route("GET", "/", answer)
-        with bounded_memory(8 * MIB):
+        with bounded_memory(2 * MIB):
             assert await scene.call("GET", "/", cast_to=bytes) == b"ab" * chunks
 
 
