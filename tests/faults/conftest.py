@@ -140,11 +140,14 @@ class Stage:
 
     async def fails(self, method: str, path: str, kind: type[APIError], **arguments: Any) -> Any:
         """The error of a call that must fail with this very class, and keep its secrets."""
-        with pytest.raises(APIError) as caught:
-            await self.call(method, path, **arguments)
-        assert type(caught.value) is kind, caught.value
-        self.keeps_secrets(caught.value)
-        return caught.value
+        try:
+            answer = await self.call(method, path, **arguments)
+        except APIError as error:
+            self.keeps_secrets(error)
+            if type(error) is not kind:
+                pytest.fail(f"{method} {path} failed otherwise: {error!r}")
+            return error
+        pytest.fail(f"{method} {path} was answered: {answer!r}")
 
     def keeps_secrets(self, error: APIError) -> None:
         pickled = pickle.dumps(error)
@@ -163,6 +166,12 @@ class Stage:
         # httpx itself logs the URL of every request, query and all.
         shown += [record.getMessage() for record in self._log.records if record.name != "httpx"]
         assert not [text for text in shown if MARK in text]
+
+    def route(self, name: str, *answers: Any) -> str:
+        """The path under which these answers are given from now on; in it, what they are called."""
+        path = "/" + name.replace(" ", "-")
+        self.server.route("*", path, *answers)
+        return path
 
     async def recovers(self) -> None:
         """The next call on the same client is fine, and its answer its own."""

@@ -21,7 +21,7 @@ import trio
 from trioclient import APIError, APITimeoutError, DeadlineExceeded, Limits
 from trioclient.testing import drip, flood, reply, stall
 
-SHORT = 0.25
+SHORT = 0.2
 LONG = 10.0
 BETWEEN_BYTES = SHORT / 6
 
