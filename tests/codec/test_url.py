@@ -393,3 +393,14 @@ def test_a_template_value_stays_in_its_segment(value: str) -> None:
     assert unquote(segments[2]) == value
     assert not set(path) & set("?#\\ ")
     assert BASE.join(path).path == f"/v1{path}"
+
+
+@pytest.mark.parametrize("host", ["a..b", ".a", "x" * 64, f"a.{'x' * 64}.test", "a.test.."])
+def test_labels_no_resolver_takes_are_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="must have a host name"):
+        Target.of(f"http://{host}/")
+
+
+@pytest.mark.parametrize("host", ["x" * 63, "a.test.", "_srv.a-b.test"])
+def test_labels_at_their_bounds(host: str) -> None:
+    assert Target.of(f"http://{host}/").host == host

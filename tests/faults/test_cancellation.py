@@ -23,7 +23,7 @@ from trioclient import AsyncAPIClient, Limits, RateLimitError, RequestTooLargeEr
 from trioclient.testing import LoopbackServer, RecordedRequest, drop, reply
 
 if sys.version_info < (3, 11):
-    from exceptiongroup import BaseExceptionGroup
+    pass
 
 PATIENCE = 10.0
 MOST_STEPS = 500
@@ -95,7 +95,7 @@ SCENARIOS = {
 }
 
 
-async def cancelled_call(client: AsyncAPIClient, scenario: Scenario, step: int, bare: bool) -> str:
+async def cancelled_call(client: AsyncAPIClient, scenario: Scenario, step: int) -> str:
     """``done``, ``failed`` or ``cancelled``: after `step` steps, or before the call for 0."""
     outcome = ""
     with trio.CancelScope() as scope:
@@ -110,7 +110,7 @@ async def cancelled_call(client: AsyncAPIClient, scenario: Scenario, step: int, 
         except RequestTooLargeError:
             outcome = "failed"
         except BaseException as error:
-            if not (type(error) is trio.Cancelled or (not bare and nothing_but_cancelled(error))):
+            if type(error) is not trio.Cancelled:
                 raise AssertionError("what came out is no bare Cancelled") from error
             outcome = "cancelled"
             raise
@@ -120,11 +120,7 @@ async def cancelled_call(client: AsyncAPIClient, scenario: Scenario, step: int, 
     return outcome
 
 
-def nothing_but_cancelled(error: BaseException) -> bool:
-    return isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
-
-
-async def play(client: AsyncAPIClient, scenario: Scenario, step: int, bare: bool) -> str:
+async def play(client: AsyncAPIClient, scenario: Scenario, step: int) -> str:
     if scenario.before:
         with contextlib.suppress(RateLimitError):
             await client.get(scenario.before, options={"max_retries": 0})
@@ -132,7 +128,7 @@ async def play(client: AsyncAPIClient, scenario: Scenario, step: int, bare: bool
         for _ in range(scenario.others):
             nursery.start_soon(client.get, "/act")
         await trio.lowlevel.checkpoint()
-        outcome = await cancelled_call(client, scenario, step, bare)
+        outcome = await cancelled_call(client, scenario, step)
     statistics = client.statistics()
     assert statistics.in_flight == statistics.connections.waiting == 0
     assert statistics.connections.open == (statistics.connections.idle or 0)
@@ -169,7 +165,6 @@ async def server_of(kind: str, authority: Any) -> AsyncIterator[LoopbackServer]:
 async def sweep(kind: str, scenario: Scenario, authority: Any, audit: Any, host: str = LOOPBACK) -> list[str]:
     """The outcome of each step's cancellation, up to the first call that comes through."""
     # httpx connects in a nursery of trio's own, and out comes a group of what was cancelled there.
-    bare = not kind.startswith("httpx")
     outcomes: list[str] = []
     with trio.fail_after(PATIENCE):
         async with server_of(kind, authority) as server:
@@ -179,7 +174,7 @@ async def sweep(kind: str, scenario: Scenario, authority: Any, audit: Any, host:
             url = server.url.replace(LOOPBACK, host)
             while (not outcomes or outcomes[-1] == "cancelled") and len(outcomes) < MOST_STEPS:
                 async with client_of(kind, authority, base_url=url, limits=scenario.limits) as client:
-                    outcomes.append(await play(client, scenario, len(outcomes), bare))
+                    outcomes.append(await play(client, scenario, len(outcomes)))
                 await server.wait_connections_closed()
                 await trio.testing.wait_all_tasks_blocked()
                 if host == LOOPBACK:

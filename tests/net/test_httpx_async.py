@@ -406,7 +406,19 @@ async def test_exceptions_become_faults(
     assert all_back(transport)
 
 
-@pytest.mark.parametrize("exception", ["UnsupportedProtocol", "InvalidURL", "StreamConsumed"])
+@pytest.mark.parametrize("location", ["javascript:alert(1)", "mailto:a@b.test", "http:\\\\c.test"])
+async def test_a_location_that_httpx_cannot_read_is_the_servers_fault(
+    server: LoopbackServer, wire: Wire, location: str
+) -> None:
+    server.route("GET", "/x", reply(302, headers={"Location": location}))
+    async with httpx.AsyncClient() as client:  # httpx2 does not look before it is asked to follow
+        transport = HttpxTransport(client, limits=Limits())
+        with pytest.raises(ProtocolFault, match="redirects to what is no URL"):
+            await exchange(transport, wire("GET", f"{server.url}x"))
+        assert all_back(transport)
+
+
+@pytest.mark.parametrize("exception", ["UnsupportedProtocol", "StreamConsumed"])
 async def test_other_exceptions_propagate(library: ModuleType, wire: Wire, exception: str) -> None:
     kind = getattr(library, exception)
     original = kind() if exception == "StreamConsumed" else kind("some words")

@@ -24,7 +24,8 @@ __all__ = ["BaseURL", "Origin", "Target", "join_redirect", "path_template"]
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
-_HOST_NAME: Final = re.compile(r"[a-z0-9._\-]+")
+# RFC 1035 section 2.3.4: labels of 1 to 63 characters; a dot at the end says that it is whole.
+_HOST_NAME: Final = re.compile(r"[a-z0-9_\-]{1,63}(?:\.[a-z0-9_\-]{1,63})*\.?")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\\]")
 
 # Needs neither encoding nor a closer look: single dots and slashes between other characters.

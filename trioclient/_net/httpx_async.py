@@ -22,6 +22,7 @@ from .httpx_pool import pool_size
 from .httpx_trace import ExchangeTrace
 from .permits import Permit, Permits
 from .pieces import PieceIterator, aiter_pieces
+from .single_nursery import ungrouped
 
 if TYPE_CHECKING:
     import httpx
@@ -84,7 +85,9 @@ class HttpxTransport:
         phases.enter("httpx", math.inf)
         request.sent = "maybe"
         try:
-            response = await self._client.send(built, **send_options(request))
+            # Cancelled while it connects, it lets go of a group.
+            with ungrouped():
+                response = await self._client.send(built, **send_options(request))
         except BaseException as error:
             await trace.clean_up(self._client)
             if not isinstance(error, Exception) or upload.raised(error):

@@ -51,7 +51,8 @@ _RULES: Final = (
     _Rule("ProxyError", ConnectFault, "the proxy refused", unsent=True),
     _Rule("ConnectError", ConnectFault, "could not connect", unsent=True),
     _Rule("UnsupportedProtocol", None, unsent=True),
-    _Rule("InvalidURL", None, unsent=True),
+    # Where we sent it was checked, so it is where the answer leads: httpx looks, told or not to follow.
+    _Rule("InvalidURL", ProtocolFault, "the answer redirects to what is no URL"),
     _Rule("ProtocolError", ProtocolFault, "the exchange broke the protocol"),
     _Rule("DecodingError", ProtocolFault, "the answer could not be decompressed"),
     _Rule("TransportError", DisconnectFault, "the connection broke before the answer was whole"),

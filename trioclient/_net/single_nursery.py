@@ -1,4 +1,4 @@
-"""A nursery that fails with one exception, never with a group.
+"""One exception in place of a group, and a nursery that fails that way.
 
 A single call may use a nursery inside, but its caller must not notice: `Cancelled` and
 `KeyboardInterrupt` come out bare.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from typing import cast
 
 import trio
@@ -16,15 +16,22 @@ import trio
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
 
-__all__ = ["open_single_nursery"]
+__all__ = ["open_single_nursery", "ungrouped"]
 
 
 @contextlib.asynccontextmanager
 async def open_single_nursery() -> AsyncGenerator[trio.Nursery, None]:
     """Like ``trio.open_nursery``, but of several exceptions the gravest is raised alone."""
-    try:
+    with ungrouped():
         async with trio.open_nursery() as nursery:
             yield nursery
+
+
+@contextlib.contextmanager
+def ungrouped() -> Generator[None, None, None]:
+    """Of a group that leaves the block, raise the gravest exception alone."""
+    try:
+        yield
     except BaseExceptionGroup as group:
         gravest = min(_leaves(group), key=_gravity)
         # With its own cause, if it has one; the group around it is of no interest.
