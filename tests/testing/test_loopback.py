@@ -196,6 +196,8 @@ async def test_tls_notices_the_client_going(server_context, client_context):
 
 async def test_tls_goodbye_or_none(server_context, client_context):
     """A proper close says goodbye, so that a body delimited by it is whole; a cut one does not."""
+    # OpenSSL 3, as Python sets it up, takes a bare end for a goodbye.
+    client_context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     async with LoopbackServer(ssl_context=server_context) as server:
         server.route("GET", "/proper", reply(content="x", framing="close"))
         server.route("GET", "/cut", drop(after=reply(content="x", framing="close")))

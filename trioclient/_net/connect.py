@@ -84,10 +84,10 @@ class Connector:
             sock = await self._open_socket(target)
         except (OSError, UnicodeError) as error:  # the latter for a name with an empty or endless label
             raise ConnectFault(f"could not connect to {target.host_header}: {_reason(error)}") from error
+        if target.scheme == "https":
+            return await self._start_tls(target, _UnderTLS(sock))
         stream = SocketStream(sock)
-        if target.scheme == "http":
-            return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now)
-        return await self._start_tls(target, stream)
+        return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now)
 
     async def _open_socket(self, target: Target) -> socket.socket:
         if self._uds is not None:
@@ -107,10 +107,8 @@ class Connector:
             raise
         return sock
 
-    async def _start_tls(self, target: Target, tcp: SocketStream) -> Link:
+    async def _start_tls(self, target: Target, tcp: _UnderTLS) -> Link:
         try:
-            # Strict about the goodbye (not https_compatible): an answer that ends only where
-            # the connection ends could otherwise be cut short by anyone on the way.
             stream = trio.SSLStream(tcp, self._ssl_context(), server_hostname=target.host)
             await stream.do_handshake()
         except trio.BrokenResourceError as error:
@@ -138,7 +136,21 @@ def _reason(error: OSError | UnicodeError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
 
 
-def _is_tls_stale(stream: trio.SSLStream[SocketStream]) -> bool:
+class _UnderTLS(SocketStream):
+    """A socket whose bare end is a break: with TLS, who hangs up says goodbye first.
+
+    An answer that ends only where the connection ends could otherwise be cut short by anyone on
+    the way. Told here, because OpenSSL 3 as Python sets it up takes a bare end for a goodbye.
+    """
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        data = await super().receive_some(max_bytes)
+        if not data:
+            raise trio.BrokenResourceError("the connection ended without a TLS goodbye")
+        return data
+
+
+def _is_tls_stale(stream: trio.SSLStream[_UnderTLS]) -> bool:
     # A second record that came with the last one sits in the stream's own buffer, unseen by
     # the socket: bytes nobody asked for, as good as a reason to hang up.
     pending = stream._incoming.pending  # pyright: ignore[reportPrivateUsage] -- no public way
