@@ -142,6 +142,8 @@ async def meet(client: AsyncAPIClient, server: LoopbackServer) -> None:
 @pytest.mark.timeout(SECONDS + 3 * PATIENCE)
 @pytest.mark.parametrize("kind", ["trio", "trio over TLS", "httpx"])
 async def test_no_slot_is_lost(kind: str, authority: Any, audit: Any) -> None:
+    # Over httpx a third as long: its pool is not ours.
+    seconds = SECONDS / 3 if kind == "httpx" else SECONDS
     rng = random.Random(SEED)
     context = authority.server("127.0.0.1") if kind.endswith("TLS") else None
     limits = Limits(max_connections=SLOTS)
@@ -159,12 +161,12 @@ async def test_no_slot_is_lost(kind: str, authority: Any, audit: Any) -> None:
             client = AsyncAPIClient(transport=transport, **arguments)
         async with carrier, client:
             storm = Storm(client, rng)
-            with trio.fail_after(SECONDS + PATIENCE):
-                await storm.blow(SECONDS)
+            with trio.fail_after(seconds + PATIENCE):
+                await storm.blow(seconds)
             statistics = client.statistics()
-            print(kind, SECONDS, "s:", statistics.calls, "calls,", dict(storm.outcomes), statistics)
+            print(kind, seconds, "s:", statistics.calls, "calls,", dict(storm.outcomes), statistics)
             assert statistics.calls == storm.outcomes.total()
-            assert min(storm.outcomes[way] for way in ("done", "cancelled", "deadline")) > SECONDS
+            assert min(storm.outcomes[way] for way in ("done", "cancelled", "deadline")) > seconds
             assert statistics.in_flight == statistics.connections.waiting == 0
             assert statistics.connections.open == (statistics.connections.idle or 0) <= SLOTS
             await meet(client, server)
