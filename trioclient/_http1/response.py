@@ -61,7 +61,6 @@ class ResponseParser:
         "_parser",
         "_quiet_bytes",
         "_reusable",
-        "_status",
         "_until_close",
         "done",
         "head_seen",
@@ -78,7 +77,6 @@ class ResponseParser:
         self._header_bytes = 0
         self._quiet_bytes = 0
         self._informational = 0
-        self._status = 0
         self._until_close = False
         self._reusable = False
         self._fault: Fault | None = None
@@ -153,7 +151,7 @@ class ResponseParser:
         parser = self._parser
         if self.done or parser is None:
             return
-        status = self._status = parser.get_status_code()
+        status = parser.get_status_code()
         version = parser.get_http_version()
         if version not in _VERSIONS:
             self._fault = ProtocolFault(f"the server speaks HTTP/{version}")
