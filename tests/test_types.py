@@ -121,6 +121,9 @@ class TestLimits:
             "max_json_depth": 512,
             "max_redirects": 20,
             "max_error_body_bytes": 64 * 1024,
+            "max_line_bytes": 32 * 1024**2,
+            "max_event_bytes": 64 * 1024**2,
+            "max_pages": 100_000,
         }
 
     @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Limits)])
@@ -134,10 +137,14 @@ class TestLimits:
         with pytest.raises(TypeError, match=rf"limits\.{field} must be an int, not 1\.5"):
             Limits(**{field: 1.5})
 
-    def test_at_least_one_connection(self) -> None:
-        assert Limits(max_connections=1, max_idle_connections=0).max_connections == 1
-        with pytest.raises(ValueError, match=r"limits\.max_connections must be 1 or more"):
-            Limits(max_connections=0)
+    @pytest.mark.parametrize("field", ["max_connections", "max_pages"])
+    def test_at_least_one(self, field: str) -> None:
+        assert getattr(Limits(**{field: 1}), field) == 1  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=rf"limits\.{field} must be 1 or more"):
+            Limits(**{field: 0})  # type: ignore[arg-type]
+
+    def test_none_at_all(self) -> None:
+        assert Limits(max_idle_connections=0).max_idle_connections == 0
 
     def test_no_limit_on_times(self) -> None:
         limits = Limits(idle_expiry=None, max_lifetime=math.inf)  # type: ignore[arg-type]

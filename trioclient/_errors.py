@@ -167,7 +167,22 @@ class APIResponseValidationError(APIError):
 
 
 class APIStreamError(APIError):
-    """A stream broke off after its answer had begun."""
+    """A stream broke off after its answer had begun; `body` is the beginning of what had come of
+    an event that was not yet whole.
+    """
+
+    advice = "What was received before it broke off is good; nothing after it was seen."
+
+    def __init__(
+        self, message: str, *, received: int = 0, events: int = 0, last_event_id: str = "", **fields: Any
+    ) -> None:
+        super().__init__(message, **fields)
+        self.received = received
+        """Bytes of the body that came, after decompression."""
+        self.events = events
+        """Whole events, or lines, that came."""
+        self.last_event_id = last_event_id
+        """The ID to go on from, where the server gives its events IDs."""
 
 
 class LimitExceeded(APIError):
@@ -182,11 +197,17 @@ class LimitExceeded(APIError):
 
 
 class APIStatusError(APIError):
-    """The server answered with an error status."""
+    """The server answered with an error status, or a stream with an event that stands for one."""
+
+    def __init__(self, message: str, *, status: int | None = None, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self._status = status
 
     @property
     def status_code(self) -> int:
-        """The HTTP status, 300 to 599."""
+        """The HTTP status, 300 to 599; of an event in a stream, the status it stands for."""
+        if self._status is not None:
+            return self._status
         return self.response_record.status if self.response_record is not None else 0
 
 

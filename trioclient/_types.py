@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple, TypedDict, Union
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypedDict, Union
 
 import httpx
+
+if TYPE_CHECKING:
+    from ._server_sent_event import ServerSentEvent
 
 __all__ = [
     "DEFAULT_MAX_RETRIES",
@@ -105,6 +108,17 @@ class RequestOptions(TypedDict, total=False):
     """Fields laid over a JSON object body."""
     follow_redirects: bool
     """Follow redirects (default) or raise `APIStatusError` with the 3xx answer."""
+    terminal_event: str | Callable[[ServerSentEvent], bool]
+    """Of a stream: the name of its last event, or what tells it. The stream ends there; one that
+    ends before it raises `APIStreamError`."""
+    idle_timeout: float | None
+    """Of a stream or an answer left unread: seconds without a byte after which it counts as broken."""
+    resume: bool
+    """Of a GET stream: connect anew where it breaks off, saying which event was the last."""
+    upload_progress: Callable[[int, int | None], object]
+    """Called with the bytes of the body sent so far and their number in all, None where nobody
+    knows; from 0 again with each attempt. On the thread that runs trio, so it must not block; with a
+    blocking ``httpx.Client``, in a worker thread."""
 
 
 class Timeouts(NamedTuple):
@@ -159,6 +173,9 @@ DEFAULT_MAX_RETRIES: Final = 2
 DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 
 
+_AT_LEAST_ONE: Final = frozenset({"max_connections", "max_pages"})
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Every bound of a client, with its default. A bound that is hit raises `LimitExceeded`
@@ -187,11 +204,17 @@ class Limits:
     """Hops of one attempt."""
     max_error_body_bytes: int = 65_536
     """Of an error answer's body, kept in the exception; the rest is cut off."""
+    max_line_bytes: int = 33_554_432
+    """Of one line of an event stream or of JSON lines, or of text read by lines."""
+    max_event_bytes: int = 67_108_864
+    """Of the data of one server-sent event."""
+    max_pages: int = 100_000
+    """Of one list, from the page it was begun at."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type == "int":
-                checked_int(value, f"limits.{field.name}", 1 if field.name == "max_connections" else 0)
+                checked_int(value, f"limits.{field.name}", 1 if field.name in _AT_LEAST_ONE else 0)
             else:
                 object.__setattr__(self, field.name, checked_seconds(value, f"limits.{field.name}"))

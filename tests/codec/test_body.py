@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import gzip
 import io
 import json
+import pathlib
 import tempfile
 import types
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +19,7 @@ import pydantic
 import pytest
 import trio
 
-from trioclient._codec.body import NO_BODY, AsyncPieces, Pieces, RequestBody, content_body, json_body
+from trioclient._codec.body import NO_BODY, AsyncPieces, Pieces, RequestBody, content_body, json_body, watched
 from trioclient._types import NOT_GIVEN, omit
 
 
@@ -86,6 +88,11 @@ def test_content_is_copied() -> None:
     body = content_body(content)
     content[0] = 0
     assert body.content == b"abc"
+
+
+def test_what_is_in_memory_can_come_in_pieces() -> None:
+    body = content_body(b"x" * 200_000)
+    assert [len(piece) for piece in body.pieces()] == [131_072, 68_928]  # type: ignore[union-attr]
 
 
 def test_no_body() -> None:
@@ -268,7 +275,7 @@ def test_a_file_is_sent_from_where_it_stood() -> None:
         assert (body.content, body.length, body.replayable) == (None, 199_990, True)
         assert body.content_type == "application/octet-stream"
         assert file.tell() == 10
-        assert [len(piece) for piece in body.pieces()] == [65_536] * 3 + [3_382]  # type: ignore[union-attr]
+        assert [len(piece) for piece in body.pieces()] == [131_072, 68_918]  # type: ignore[union-attr]
         assert sent(body) == b"x" * 199_990
 
 
@@ -278,6 +285,14 @@ def test_a_file_that_grows_keeps_to_its_length() -> None:
     file.seek(0, io.SEEK_END)
     file.write(b"more")
     assert sent(body) == b"abc"
+
+
+def test_a_file_that_shrinks_is_no_shorter_body() -> None:
+    file = io.BytesIO(b"abcdef")
+    body = content_body(file)
+    file.truncate(2)
+    with pytest.raises(ValueError, match="content is 4 bytes shorter than it was when the call began"):
+        sent(body)
 
 
 def test_a_file_at_its_end_is_empty() -> None:
@@ -321,6 +336,16 @@ def test_anything_with_read_is_a_file() -> None:
             return self.left.pop(0) if self.left else b""
 
     assert sent(content_body(Minimal())) == b"abc"
+
+
+def test_a_path_is_its_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 70_000)
+    body = content_body(path)
+    assert (body.content, body.length, body.replayable) == (None, 70_000, True)
+    assert sent(body) == sent(body) == b"x" * 70_000
+    with pytest.raises(FileNotFoundError):
+        content_body(tmp_path / "nothing")
 
 
 def test_text_files_are_refused() -> None:
@@ -451,3 +476,63 @@ def test_bytes_are_not_json(body: object) -> None:
 
 def test_default_is_asked() -> None:
     assert json_body({"a": 1j}, {"b": 2j}, default=str).content == b'{"a":"1j","b":"2j"}'
+
+
+# Watched
+
+
+def note(sent: int, total: int | None) -> None:
+    pass
+
+
+@pytest.mark.parametrize("content", [b"abc", b"", [b"a", b"bc"], io.BytesIO(b"abc"), Numbers()], ids=type)
+def test_a_watched_body_is_the_same_body(content: Any) -> None:
+    plain = content_body(content)
+    body = watched(plain, note)
+    for name in ("content", "content_type", "length", "replayable"):
+        assert getattr(body, name) == getattr(plain, name)
+    assert (plain.progress, body.progress) == (None, note)
+    assert sent(body) == sent(body) == sent(plain)
+
+
+def test_a_watched_iterator_is_sent_once() -> None:
+    body = watched(content_body(numbered(3)), note)
+    assert not body.replayable
+    assert sent(body) == b"012"
+    with pytest.raises(RuntimeError, match="already sent"):
+        body.pieces()
+
+
+def test_nothing_is_not_watched() -> None:
+    assert watched(NO_BODY, note) is NO_BODY
+
+
+class Progress:
+    def __call__(self, sent: int, total: int | None) -> None:
+        pass
+
+    def told(self, sent: int, total: int | None) -> None:
+        pass
+
+    async def atold(self, sent: int, total: int | None) -> None:
+        pass
+
+
+class AsyncProgress:
+    async def __call__(self, sent: int, total: int | None) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "progress", [note, Progress(), Progress().told, functools.partial(note, 1), print, lambda *_: 0]
+)
+def test_who_can_be_told(progress: Any) -> None:
+    assert watched(content_body(b"x"), progress).progress is progress
+
+
+@pytest.mark.parametrize(
+    "progress", [None, 5, "note", AsyncProgress(), Progress().atold, functools.partial(Progress().atold)]
+)
+def test_who_cannot_be_told(progress: Any) -> None:
+    with pytest.raises(TypeError, match=r"options\['upload_progress'\] must be a sync function"):
+        watched(content_body(b"x"), progress)

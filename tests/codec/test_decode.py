@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trioclient._codec.decode import AnswerFault, answer_decoder
-from trioclient._codec.lenient import UnknownVariant
+from trioclient._codec.unknown_variant import UnknownVariant
 from trioclient._faults import Fault, LimitFault
 
 JSON = "application/json"
@@ -135,6 +135,35 @@ def test_an_answer_that_does_not_fit(cast_to: Any, content: str, path: str | Non
     made = decoded(cast_to, content, strict=False)
     assert made == loose
     assert type(made) is type(loose)
+
+
+@pytest.mark.parametrize(
+    ("cast_to", "name"),
+    [
+        (Item, "Item"),
+        (Item | None, "Item | None"),
+        (Union[Text, Image], "Text | Image"),
+        (Union[int, bool, None, Item], "int | bool | None | Item"),
+        (Union[int, bool, None, Item, Point], "int | bool | None | Item | ..."),
+        (list[int], "list[int]"),
+    ],
+)
+def test_what_a_type_is_called(cast_to: Any, name: str) -> None:
+    assert str(refusal(cast_to, '"x"', strict=True)).startswith(f"the answer does not fit {name}: Expected ")
+
+
+@pytest.mark.parametrize(
+    ("strict", "message"),
+    [
+        (True, "line 5 does not fit Item: Expected `int`, got `str` - at `$.id`"),
+        (False, "line 5 cannot be read: Number out of range - at `$[...]`"),
+    ],
+)
+def test_what_an_answer_is_called(strict: bool, message: str) -> None:
+    decoder = answer_decoder(Item, strict=strict, subject="line 5")
+    with pytest.raises(AnswerFault) as caught:
+        decoder.decode(b'{"id": "x", "more": 1e999}', JSON, max_depth=9)
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("cast_to", [Any, Item, list[int], Model])

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import pickle
 from functools import partial
 
-import msgspec
 import pytest
 
 from trioclient._codec.lenient import (
     Field,
     Plan,
-    UnknownVariant,
     build,
     keep,
     open_items,
@@ -18,6 +15,7 @@ from trioclient._codec.lenient import (
     open_tagged,
     open_tuple,
 )
+from trioclient._codec.unknown_variant import UnknownVariant
 
 SHOUTED: Plan = {str: str.upper}
 FIELDS = [
@@ -96,30 +94,3 @@ def test_the_tag_decides(tag: object, made: object) -> None:
 def test_an_object_without_a_tag_may_have_a_plan_of_its_own() -> None:
     assert build({dict: partial(open_tagged, "type", VARIANTS, keep)}, {"a": 1}, {}) == {"a": 1}
     assert build({dict: partial(open_tagged, "type", VARIANTS, None)}, {"a": 1}, {}) == UnknownVariant(None, {"a": 1})
-
-
-class TestUnknownVariant:
-    variant = UnknownVariant(tag="new", data={"type": "new", "x": [1]})
-
-    def test_shows_what_it_holds(self) -> None:
-        assert repr(self.variant) == "UnknownVariant(tag='new', data={'type': 'new', 'x': [1]})"
-
-    @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-    def test_pickles(self, protocol: int) -> None:
-        copy = pickle.loads(pickle.dumps(self.variant, protocol))
-        assert copy == self.variant
-        assert isinstance(copy, UnknownVariant)
-
-    def test_is_frozen(self) -> None:
-        with pytest.raises(AttributeError):
-            self.variant.tag = "old"  # type: ignore[misc]
-
-    def test_matches_patterns(self) -> None:
-        match self.variant:
-            case UnknownVariant(tag="new", data={"x": [first]}):
-                assert first == 1
-            case _:
-                pytest.fail("no match")
-
-    def test_is_made_of_plain_values(self) -> None:
-        assert msgspec.to_builtins(self.variant) == {"tag": "new", "data": {"type": "new", "x": [1]}}

@@ -11,8 +11,8 @@ import pydantic
 import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
 
-from trioclient._codec.lenient import UnknownVariant
 from trioclient._codec.pydantic_models import ModelReader, mentions_model
+from trioclient._codec.unknown_variant import UnknownVariant
 
 T = TypeVar("T")
 

@@ -8,103 +8,55 @@ come: a sync iterator is advanced in a worker thread, an async one in trio.
 
 from __future__ import annotations
 
-import io
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-)
-from typing import Any, Final, Protocol, Union, cast
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar, Union, cast
 
 import msgspec
 
 from .._types import Omit
+from .body_pieces import BUFFERS, AsyncPieces, Buffer, Pieces, checked_piece
+from .file_source import FileSource, InMemory, PathLike, ReadableFile, file_source, opened_file
 from .json_encode import encode_json
 
-__all__ = ["NO_BODY", "AsyncPieces", "Content", "Pieces", "RequestBody", "content_body", "json_body"]
-
-FILE_PIECE_BYTES: Final = 65_536
+__all__ = [
+    "NO_BODY",
+    "AsyncPieces",
+    "Content",
+    "Pieces",
+    "Progress",
+    "RequestBody",
+    "StreamedBody",
+    "content_body",
+    "json_body",
+    "laid_over",
+    "watched",
+]
 
 _BINARY: Final = "application/octet-stream"
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
 
-Buffer = Union[bytes, bytearray, memoryview]
-_BUFFERS: Final = (bytes, bytearray, memoryview)
+ValueT = TypeVar("ValueT")
 
-
-class ReadableFile(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-Content = Union[str, Buffer, Iterable[bytes], AsyncIterable[bytes], ReadableFile]
+Content = Union[str, Buffer, Iterable[bytes], AsyncIterable[bytes], ReadableFile, PathLike]
 """What a caller may give as ``content=``."""
 
-
-class Pieces(Iterator[bytes]):
-    """One sending of a streamed body: never an empty piece, which would end a chunked body."""
-
-    __slots__ = ("_pieces",)
-
-    def __init__(self, pieces: Iterator[object]) -> None:
-        self._pieces = pieces
-
-    def __next__(self) -> bytes:
-        while True:
-            piece = _checked_piece(next(self._pieces))
-            if piece:
-                return piece
-
-    def close(self) -> None:
-        """Close a generator that was not read to its end: nobody else holds it."""
-        pieces: object = self._pieces
-        if isinstance(pieces, Generator):
-            cast("Generator[object, None, None]", pieces).close()
-
-
-class AsyncPieces(AsyncIterator[bytes]):
-    """The same over an async iterator."""
-
-    __slots__ = ("_pieces",)
-
-    def __init__(self, pieces: AsyncIterator[object]) -> None:
-        self._pieces = pieces
-
-    async def __anext__(self) -> bytes:
-        while True:
-            piece = _checked_piece(await self._pieces.__anext__())
-            if piece:
-                return piece
-
-    async def aclose(self) -> None:
-        """Close a generator that was not read to its end: nobody else holds it."""
-        pieces: object = self._pieces
-        if isinstance(pieces, AsyncGenerator):
-            await cast("AsyncGenerator[object, None]", pieces).aclose()
+Progress = Callable[[int, Union[int, None]], object]
+"""Told how many bytes have been handed to the network, and how many there are if that is known."""
 
 
 def _kind(value: object) -> str:
     return type(value).__name__
 
 
-def _checked_piece(piece: object) -> bytes:
-    if isinstance(piece, bytes):
-        return piece
-    if isinstance(piece, (bytearray, memoryview)):
-        return bytes(cast("bytearray", piece))
-    hint = ": encode it" if isinstance(piece, str) else ""
-    raise TypeError(f"content must be made of bytes, but gave {_kind(piece)}{hint}")
-
-
 class RequestBody:
     """A body in memory, and what the streamed kinds have in common. Not to be changed once made."""
 
-    __slots__ = ("content", "content_type", "length", "replayable")
+    __slots__ = ("__weakref__", "content", "content_type", "length", "replayable")
+
+    progress: Progress | None = None
+    """Who wants to know how far a sending has come; see `watched`."""
 
     content: bytes | None
     """The whole body where it is in memory; None where it is streamed by `pieces`."""
@@ -123,7 +75,7 @@ class RequestBody:
 
     def pieces(self) -> Pieces | AsyncPieces:
         """Open the body for one sending."""
-        return Pieces(iter((self.content,)))
+        return Pieces(InMemory(self.content or b"").chunks())
 
     def __repr__(self) -> str:
         size = "unknown length" if self.length is None else f"{self.length} bytes"
@@ -133,17 +85,19 @@ class RequestBody:
 NO_BODY: Final = RequestBody(b"", None)
 
 
-class _StreamedBody(RequestBody):
+class StreamedBody(RequestBody):
+    """A body that comes by `pieces` alone."""
+
     __slots__ = ()
 
-    def __init__(self, length: int | None, replayable: bool) -> None:
+    def __init__(self, length: int | None, replayable: bool, content_type: str = _BINARY) -> None:
         self.content = None
-        self.content_type = _BINARY
+        self.content_type = content_type
         self.length = length
         self.replayable = replayable
 
 
-class _Repeated(_StreamedBody):
+class _Repeated(StreamedBody):
     """Something that makes a new iterator each time it is asked."""
 
     __slots__ = ("_source",)
@@ -157,7 +111,7 @@ class _Repeated(_StreamedBody):
         return AsyncPieces(source.__aiter__()) if isinstance(source, AsyncIterable) else Pieces(iter(source))
 
 
-class _OneShot(_StreamedBody):
+class _OneShot(StreamedBody):
     """An iterator: what it gave once it does not give again."""
 
     __slots__ = ("_pieces",)
@@ -173,59 +127,58 @@ class _OneShot(_StreamedBody):
         return pieces
 
 
-class _SeekableFile(_StreamedBody):
-    """A file from where it stood when it was given."""
+class _File(StreamedBody):
+    __slots__ = ("_source",)
 
-    __slots__ = ("_file", "_start")
-
-    def __init__(self, file: Any, start: int, length: int | None) -> None:
-        super().__init__(length, replayable=True)
-        self._file = file
-        self._start = start
+    def __init__(self, source: FileSource) -> None:
+        super().__init__(source.length, source.replayable)
+        self._source = source
 
     def pieces(self) -> Pieces:
-        return Pieces(self._read())
-
-    def _read(self) -> Iterator[object]:
-        # The seek is a part of the first step, so that it too runs where files may block.
-        self._file.seek(self._start)
-        yield from _file_pieces(self._file, self.length)
+        return Pieces(self._source.chunks())
 
 
-def _file_pieces(file: Any, length: int | None = None) -> Iterator[object]:
-    """To the end of the file; of one that grows meanwhile, the `length` that was announced."""
-    left = length
-    while left is None or left > 0:
-        piece = file.read(FILE_PIECE_BYTES if left is None else min(left, FILE_PIECE_BYTES))
-        yield piece
-        if not piece:
-            return
-        if left is not None:
-            left -= len(piece)
+class _Watched(RequestBody):
+    """A body, and who wants to know how far it has come."""
+
+    __slots__ = ("_body", "progress")
+
+    def __init__(self, body: RequestBody, progress: Progress) -> None:
+        self.content = body.content
+        self.content_type = body.content_type
+        self.length = body.length
+        self.replayable = body.replayable
+        self.progress = progress
+        self._body = body
+
+    def pieces(self) -> Pieces | AsyncPieces:
+        return self._body.pieces()
 
 
 def content_body(content: Content) -> RequestBody:
-    """A body of the caller's own bytes, text, file or iterable of bytes.
+    """A body of the caller's own bytes, text, file, path of a file or iterable of bytes.
 
-    Raises TypeError naming ``content`` for anything else; what an iterator yields is checked
-    when it is sent.
+    Raises TypeError naming ``content`` for anything else, and OSError for a path that cannot be
+    opened; what an iterator yields is checked when it is sent.
     """
     if isinstance(content, str):
         return RequestBody(_utf8(content), _TEXT)
-    if isinstance(content, _BUFFERS):
+    if isinstance(content, BUFFERS):
         return RequestBody(bytes(content), _BINARY)
     if isinstance(content, (list, tuple)):
-        parts = [_checked_piece(piece) for piece in cast("list[object]", content)]
+        parts = [checked_piece(piece) for piece in cast("list[object]", content)]
         return _Repeated(parts, length=sum(map(len, parts)))
     if isinstance(content, AsyncIterable):
         return _async_body(cast("AsyncIterable[object]", content))
+    if isinstance(content, PathLike):
+        return _file_body(file_source(content, "content"))
     if hasattr(content, "read"):
-        return _file_body(content)
+        return _file_body(opened_file(content, "content"))
     if isinstance(content, Iterable) and not isinstance(content, Mapping):
         return _sync_body(cast("Iterable[object]", content))
     raise TypeError(
-        f"content must be bytes, str, a binary file or an iterable of bytes, not {_kind(cast('object', content))}:"
-        " give values to be sent as JSON as body="
+        "content must be bytes, str, a binary file, a path or an iterable of bytes,"
+        f" not {_kind(cast('object', content))}: give values to be sent as JSON as body="
     )
 
 
@@ -247,26 +200,24 @@ def _async_body(source: AsyncIterable[object]) -> RequestBody:
     return _OneShot(AsyncPieces(first)) if first is second or first is source else _Repeated(source)
 
 
-def _file_body(file: Any) -> RequestBody:
-    if isinstance(file, io.TextIOBase):
-        raise TypeError("content must be a file opened in binary mode ('rb'), not a text file")
-    try:
-        start = file.tell()
-        file.seek(start)
-    except (AttributeError, OSError, ValueError):
-        return _OneShot(Pieces(_file_pieces(file)))
-    return _SeekableFile(file, start, _length_from(file, start))
+def _file_body(source: FileSource) -> RequestBody:
+    return _File(source) if source.replayable else _OneShot(Pieces(source.chunks()))
 
 
-def _length_from(file: Any, start: int) -> int | None:
-    # A compressed file seeks, but not from its end.
-    try:
-        end = file.seek(0, io.SEEK_END)
-        end = file.tell() if end is None else end
-    except (OSError, ValueError):
-        end = None
-    file.seek(start)
-    return None if end is None else max(end - start, 0)
+def watched(body: RequestBody, progress: Progress) -> RequestBody:
+    """The same body, of which `progress` is told: at the start of each sending, after each piece
+    that was handed to the network, and so at the end.
+
+    It is called where trio runs, and from a worker thread where a blocking ``httpx.Client`` sends
+    the body. What it raises propagates as itself. Where there is no body, there is nothing to tell.
+    Raises TypeError naming ``options['upload_progress']``.
+    """
+    kind: Any = type(progress)
+    if not callable(progress) or inspect.iscoroutinefunction(progress) or inspect.iscoroutinefunction(kind.__call__):
+        raise TypeError(
+            f"options['upload_progress'] must be a sync function of the bytes sent and their total, not {progress!r}"
+        )
+    return body if body is NO_BODY else _Watched(body, progress)
 
 
 _FIELDS_ENCODER: Final = msgspec.json.Encoder()
@@ -287,24 +238,32 @@ def json_body(
     Raises TypeError or ValueError naming the place, as ``body.items[0].price``; what `default`
     raises passes through, its TypeError too.
     """
-    if isinstance(body, _BUFFERS):
+    if isinstance(body, BUFFERS):
         raise TypeError(
             f"body must be values to be sent as JSON, not {_kind(cast('object', body))}: give bytes as content="
         )
+    if extra_json is None or extra_json == {}:
+        return NO_BODY if body is None else RequestBody(encode_json(body, "body", default), _JSON)
+
+    def fields_of(value: object, argument: str) -> dict[str, msgspec.Raw]:
+        content = encode_json(value, argument, default)
+        if content[:1] != b"{":
+            raise TypeError(f"{argument} must be an object for extra_json to be laid over it")
+        return _FIELDS_DECODER.decode(content)
+
+    return RequestBody(_FIELDS_ENCODER.encode(laid_over(body, extra_json, fields_of)), _JSON)
+
+
+def laid_over(
+    body: object, extra_json: Mapping[str, object] | None, fields_of: Callable[[object, str], dict[str, ValueT]]
+) -> dict[str, ValueT]:
+    """The fields of `body` and over them those of `extra_json`, by the names they have on the wire;
+    an `omit` there deletes. ``fields_of(value, argument)`` gives the fields of either.
+    """
     if extra_json is not None and not isinstance(extra_json, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
         raise TypeError(f"extra_json must be a mapping, not {_kind(extra_json)}")
-    if not extra_json:
-        return NO_BODY if body is None else RequestBody(encode_json(body, "body", default), _JSON)
-    fields = {} if body is None else _as_fields(encode_json(body, "body", default), "body")
-    for name, value in extra_json.items():
+    fields = {} if body is None else fields_of(body, "body")
+    for name, value in (extra_json or {}).items():
         if isinstance(value, Omit):
             fields.pop(name, None)
-    fields.update(_as_fields(encode_json(extra_json, "extra_json", default), "extra_json"))
-    return RequestBody(_FIELDS_ENCODER.encode(fields), _JSON)
-
-
-def _as_fields(content: bytes, argument: str) -> dict[str, msgspec.Raw]:
-    # Laid over each other by the names they have on the wire, whatever type they came from.
-    if content[:1] != b"{":
-        raise TypeError(f"{argument} must be an object for extra_json to be laid over it")
-    return _FIELDS_DECODER.decode(content)
+    return {**fields, **fields_of(extra_json, "extra_json")} if extra_json else fields

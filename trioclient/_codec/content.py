@@ -229,6 +229,7 @@ class _Stage:
 
     def decode(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
+            yield b""  # so that no stage works on for long unseen
             for start in range(0, len(piece), _BLOCK):
                 yield from self._decode_block(piece[start : start + _BLOCK])
 
@@ -287,10 +288,14 @@ class ContentDecoder:
 
     def feed(self, data: bytes) -> bytes:
         """The output that so much of the body gives, maybe none."""
+        return b"".join(self.steps(data))
+
+    def steps(self, data: bytes) -> Iterator[bytes]:
+        """The same, step by step, some of which give nothing; each is done when it is asked for."""
         pieces: Iterable[bytes] = (data,)
         for stage in self._stages:
             pieces = stage.decode(pieces)
-        return b"".join(pieces)
+        return iter(pieces)
 
     def finish(self) -> bytes:
         """The body has ended: the rest of the output. Raises `DisconnectFault` where it was cut short."""

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 import codecs
 import functools
-from types import NoneType
-from typing import Protocol, get_args
+from types import NoneType, UnionType
+from typing import Final, Protocol, Union, get_args, get_origin
 
 import msgspec
 
@@ -58,16 +58,19 @@ class AnswerDecoder(Protocol):
         ...
 
 
-def answer_decoder(cast_to: object, *, strict: bool) -> AnswerDecoder:
-    """The decoder for a type, made once. Raises TypeError for a type that cannot be decoded to."""
+def answer_decoder(cast_to: object, *, strict: bool, subject: str = "the answer") -> AnswerDecoder:
+    """The decoder for a type, made once. Raises TypeError for a type that cannot be decoded to.
+
+    `subject` is what faults call that which is decoded.
+    """
     try:
         hash(cast_to)
     except TypeError:  # Annotated with a dict, say
-        return _new_decoder(cast_to, strict)
-    return _cached_decoder(cast_to, strict)
+        return _new_decoder(cast_to, strict, subject)
+    return _cached_decoder(cast_to, strict, subject)
 
 
-def _new_decoder(cast_to: object, strict: bool) -> AnswerDecoder:
+def _new_decoder(cast_to: object, strict: bool, subject: str) -> AnswerDecoder:
     if cast_to is None or cast_to is NoneType:
         return _NoAnswer()
     if cast_to is bytes:
@@ -75,7 +78,8 @@ def _new_decoder(cast_to: object, strict: bool) -> AnswerDecoder:
     if cast_to is str:
         return _StrictText() if strict else _LooseText()
     reader = _reader(cast_to)
-    return _StrictJSON(reader, _name(cast_to)) if strict else _LooseJSON(reader, _name(cast_to))
+    kind = _StrictJSON if strict else _LooseJSON
+    return kind(reader, _name(cast_to), subject)
 
 
 def _reader(cast_to: object) -> JSONReader:
@@ -85,8 +89,17 @@ def _reader(cast_to: object) -> JSONReader:
         raise TypeError(f"cast_to={_name(cast_to)} cannot be decoded to: {error}") from error
 
 
+_NAMED_MEMBERS: Final = 4  # of a union
+
+
 def _name(cast_to: object) -> str:
-    return cast_to.__name__ if isinstance(cast_to, type) and not get_args(cast_to) else repr(cast_to)
+    members = get_args(cast_to)
+    if get_origin(cast_to) in (Union, UnionType):
+        names = [_name(member) for member in members[:_NAMED_MEMBERS]]
+        return " | ".join(names if len(members) <= _NAMED_MEMBERS else [*names, "..."])
+    if cast_to is NoneType:
+        return "None"
+    return cast_to.__name__ if isinstance(cast_to, type) and not members else repr(cast_to)
 
 
 _cached_decoder = functools.lru_cache(maxsize=1024)(_new_decoder)
@@ -129,10 +142,11 @@ def _text(content: bytes, charset: str) -> str:
 class _StrictJSON:
     """Takes only JSON that fits."""
 
-    def __init__(self, reader: JSONReader, name: str) -> None:
+    def __init__(self, reader: JSONReader, name: str, subject: str) -> None:
         self._decode = reader.decode
         self._reader = reader
         self._name = name
+        self._subject = subject
         self._accepts_none = reader.accepts_none()
 
     def decode(self, content: bytes, content_type: str | None, *, max_depth: int) -> object:
@@ -156,7 +170,7 @@ class _StrictJSON:
         mismatch = self._reader.mismatch(error)
         if mismatch is None:
             return self._unreadable(error, content, media, max_depth)
-        fault = AnswerFault(f"the answer does not fit {self._name}: {mismatch.sentence}", mismatch.path)
+        fault = AnswerFault(f"{self._subject} does not fit {self._name}: {mismatch.sentence}", mismatch.path)
         fault.__cause__ = error
         try:
             return self._misfit(fault, content)
@@ -168,7 +182,7 @@ class _StrictJSON:
             case RecursionError():
                 raise LimitFault("max_json_depth", max_depth)
             case msgspec.ValidationError():  # even with no type asked for: a number too large
-                raise AnswerFault(f"the answer cannot be read: {error}", path_in(error))
+                raise AnswerFault(f"{self._subject} cannot be read: {error}", path_in(error))
             case msgspec.DecodeError() | UnicodeDecodeError():
                 if not content.strip():
                     return self._nothing()

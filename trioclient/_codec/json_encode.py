@@ -8,14 +8,17 @@ the encoder's hook; a body that holds one is first turned into plain containers 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
 from .._types import NotGiven, Omit, omit
 from .json_faults import may_hold_nonfinite, refuse_unsayable
+from .unknown_variant import UnknownVariant
 
-__all__ = ["encode_json"]
+__all__ = ["encode_json", "plain_values"]
+
+T = TypeVar("T")
 
 Convert = Callable[[object], object]
 """Turns a value into one closer to JSON, or raises TypeError."""
@@ -35,6 +38,23 @@ def encode_json(body: object, argument: str, default: Convert | None = None) -> 
     raise error
 
 
+def plain_values(body: object, argument: str, default: Convert | None = None) -> object:
+    """The values `encode_json` would write, in plain containers, but bytes, which stay bytes.
+
+    Raises as that does.
+    """
+    convert = _convert if default is None else _asking(default)[0]
+    try:
+        outcome = _tried(lambda body: _pruned(body, convert), body)
+        if not isinstance(outcome, Exception):
+            return outcome
+        refuse_unsayable(body, argument, convert)
+        error = ValueError(f"{argument} is nested too deeply") if isinstance(outcome, RecursionError) else outcome
+    except _CallersError as carried:
+        error = carried.error
+    raise error
+
+
 def _encoded(body: object, argument: str, convert: Convert, encoder: msgspec.json.Encoder) -> bytes:
     outcome = _tried(encoder.encode, body)
     if isinstance(outcome, _Omitted):
@@ -47,7 +67,7 @@ def _encoded(body: object, argument: str, convert: Convert, encoder: msgspec.jso
     raise ValueError(f"{argument} is nested too deeply") if isinstance(outcome, RecursionError) else outcome
 
 
-def _tried(encode: Callable[[object], bytes], body: object) -> bytes | Exception:
+def _tried(encode: Callable[[object], T], body: object) -> T | Exception:
     # Returned, not handled on the spot: what is raised later is no consequence of it.
     try:
         return encode(body)
@@ -74,6 +94,8 @@ def _known(value: Any) -> object:
     """Convert what msgspec does not encode and is common enough not to need a `default`."""
     if isinstance(value, (Omit, NotGiven)):
         raise _Omitted(f"{value!r} can only stand as a value of a mapping")
+    if isinstance(value, UnknownVariant):
+        return value.data
     if isinstance(value, Mapping):
         return dict(cast("Mapping[object, object]", value))
     for plain in (str, int, float):
@@ -120,7 +142,9 @@ def _pruned(body: object, convert: Convert) -> object:
     def mark(value: object) -> object:
         return _GONE if isinstance(value, (Omit, NotGiven)) else convert(value)
 
-    return _without_gone(msgspec.to_builtins(body, enc_hook=mark, builtin_types=(bytearray,)))
+    return _without_gone(
+        msgspec.to_builtins(body, enc_hook=mark, builtin_types=(bytes, bytearray, memoryview), str_keys=True)
+    )
 
 
 def _without_gone(value: Any) -> object:

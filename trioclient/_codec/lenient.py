@@ -21,14 +21,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
-import msgspec
+from .unknown_variant import UnknownVariant
 
 __all__ = [
     "Convert",
     "Field",
     "Opened",
     "Plan",
-    "UnknownVariant",
     "build",
     "keep",
     "open_items",
@@ -37,18 +36,6 @@ __all__ = [
     "open_tagged",
     "open_tuple",
 ]
-
-
-class UnknownVariant(msgspec.Struct, frozen=True):
-    """An object whose tag none of the declared types has, as loose decoding keeps it.
-
-    Servers add variants; clients that were built before meet them as this.
-    """
-
-    tag: str | int | None
-    """What the tag field says; None where it is missing, or neither a string nor an integer."""
-    data: dict[str, Any]
-    """The whole object as sent, the tag field included."""
 
 
 Convert = Callable[[Any], object]

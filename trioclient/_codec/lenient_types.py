@@ -36,7 +36,7 @@ from .lenient import (
 )
 from .lenient_records import RecordType, absent_value, record_maker
 
-__all__ = ["LenientDecoder"]
+__all__ = ["LenientDecoder", "union_members"]
 
 
 class LenientDecoder:
@@ -163,7 +163,7 @@ class _Compiler:
         self._records: dict[int, Convert] = {}
 
     def plan(self, info: inspect.Type) -> Plan:
-        members = list(_members(info))
+        members = list(union_members(info))
         if any(isinstance(member, inspect.AnyType) for member in members):
             return {}
         structs = [member for member in members if isinstance(member, inspect.StructType)]
@@ -224,13 +224,14 @@ class _Compiler:
         return known
 
 
-def _members(info: inspect.Type) -> Iterator[inspect.Type]:
+def union_members(info: inspect.Type) -> Iterator[inspect.Type]:
+    """The members of a union, or the type itself; constraints and other metadata taken off."""
     match info:
         case inspect.Metadata():
-            yield from _members(info.type)
+            yield from union_members(info.type)
         case inspect.UnionType():
             for member in info.types:
-                yield from _members(member)
+                yield from union_members(member)
         case _:
             yield info
 

@@ -13,14 +13,14 @@ import sys
 import types
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 import msgspec
 
 from .json_reader import Mismatch
 from .lenient import Convert, Field, Opened, Plan, build, keep, open_items, open_mapping, open_record, open_tagged
 
-__all__ = ["ModelReader", "mentions_model"]
+__all__ = ["ModelReader", "mentions_model", "model_keys"]
 
 _JSON_KINDS: Final = (dict, list, str, int, float, bool, types.NoneType)
 _SYNTAX: Final = msgspec.json.Decoder(msgspec.Raw)
@@ -38,6 +38,15 @@ def _is_model(annotation: object) -> bool:
 def mentions_model(cast_to: object) -> bool:
     """Whether `cast_to` is a pydantic model, or a container or union with one in it."""
     return _is_model(cast_to) or any(mentions_model(argument) for argument in get_args(cast_to))
+
+
+def model_keys(cast_to: object) -> frozenset[str]:
+    """The keys of all fields of a model, or of the models in a union."""
+    bare = _bare(cast_to)
+    if get_origin(bare) is Union or get_origin(bare) is types.UnionType:
+        return frozenset[str]().union(*map(model_keys, get_args(bare)))
+    fields: dict[str, Any] = cast("Any", bare).model_fields if _is_model(bare) else {}
+    return frozenset(key for name, info in fields.items() for key in _keys(bare, name, info))
 
 
 class ModelReader:

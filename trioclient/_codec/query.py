@@ -1,4 +1,4 @@
-"""Nested values to a query string.
+"""Nested values to a query string, or to the fields of a form.
 
 A mapping becomes ``a[b]=c``. An array follows one of four styles:
 
@@ -26,7 +26,7 @@ import msgspec
 
 from .._types import NotGiven, Omit
 
-__all__ = ["ArrayStyle", "encode_query", "scalar_text"]
+__all__ = ["ArrayStyle", "encode_query", "form_fields", "scalar_text"]
 
 ArrayStyle = Literal["repeat", "brackets", "comma", "indices"]
 
@@ -50,17 +50,26 @@ def encode_query(params: Mapping[str, object], arrays: ArrayStyle = "repeat", ar
     """
     if not isinstance(params, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
         raise TypeError(f"{argument} must be a mapping, not {type(params).__name__}")
-    if arrays not in _STYLES:
-        raise ValueError(f"arrays must be one of {', '.join(sorted(_STYLES))}, not {arrays!r}")
     query = _Query(arrays)
     for key, value in params.items():
         path = (argument, key)
         kind = type(value)
         if kind is str or kind is int:
-            query.pairs.append(f"{_key(key, path)}={_quoted(str(value), path)}")
+            query.pairs.append((_key(key, path), _quoted(str(value), path)))
         else:
             query.add(_key(key, path), value, path, (params,))
-    return "&".join(query.pairs)
+    return "&".join([f"{name}={text}" for name, text in query.pairs])
+
+
+def form_fields(name: str, value: object, arrays: ArrayStyle, argument: str) -> list[tuple[str, str]]:
+    """The fields that say `value` under `name` in a form, where nothing is percent-encoded.
+
+    Otherwise as `encode_query` has it, but that the comma style refuses a comma in an element.
+    """
+    path = (argument, name)
+    form = _Form(arrays)
+    form.add(form.key(name, path), value, path, ())
+    return form.pairs
 
 
 def scalar_text(value: object, path: Path) -> str:
@@ -96,14 +105,32 @@ def _text_in_json(value: object) -> str | None:
     return plain if isinstance(plain, str) else None
 
 
-class _Query:
+class _Form:
     """The pairs written so far, in one array style. Names are passed on already encoded."""
 
     __slots__ = ("_arrays", "pairs")
 
+    brackets = "[", "]"
+
     def __init__(self, arrays: ArrayStyle) -> None:
+        if arrays not in _STYLES:
+            raise ValueError(f"arrays must be one of {', '.join(sorted(_STYLES))}, not {arrays!r}")
         self._arrays: ArrayStyle = arrays
-        self.pairs: list[str] = []
+        self.pairs: list[tuple[str, str]] = []
+
+    def key(self, key: object, path: Path) -> str:
+        """A name or a part of one, encoded."""
+        return self.text(_key_text(key, path), path)
+
+    def text(self, text: str, path: Path) -> str:
+        """A value, encoded."""
+        return _checked_text(text, path)
+
+    def element(self, text: str, path: Path) -> str:
+        """One of several values with commas between them, encoded."""
+        if "," in text:
+            raise ValueError(f"{_shown(path)} holds a comma, which would end it in the comma style")
+        return self.text(text, path)
 
     def add(self, name: str, value: object, path: Path, above: Path) -> None:
         """Write one value of any kind; `above` holds the containers it stands in."""
@@ -112,13 +139,14 @@ class _Query:
         if isinstance(value, Mapping):
             mapping = cast("Mapping[object, object]", value)
             above = _entered(mapping, path, above)
+            left, right = self.brackets
             for key, child in mapping.items():
                 child_path = (*path, key)
-                self.add(f"{name}%5B{_key(key, child_path)}%5D", child, child_path, above)
+                self.add(f"{name}{left}{self.key(key, child_path)}{right}", child, child_path, above)
         elif _is_array(value):
             self._add_array(name, value, path, _entered(value, path, above))
         else:
-            self.pairs.append(f"{name}={_quoted(scalar_text(value, path), path)}")
+            self.pairs.append((name, self.text(scalar_text(value, path), path)))
 
     def _add_array(self, name: str, array: object, path: Path, above: Path) -> None:
         items = _kept_items(array)
@@ -129,23 +157,41 @@ class _Query:
             self.add(name + self._element_suffix(index, item), item, (*path, index), above)
 
     def _element_suffix(self, index: int, item: object) -> str:
+        left, right = self.brackets
         if self._arrays == "indices":
-            return f"%5B{index}%5D"
+            return f"{left}{index}{right}"
         if self._arrays == "brackets" or isinstance(item, Mapping) or _is_array(item):
-            return "%5B%5D"
+            return f"{left}{right}"
         return ""
 
     def _add_joined(self, name: str, items: list[object], path: Path) -> None:
-        # The commas between stay as they are (RFC 6570), one within an element is encoded,
-        # so that a server can tell them apart.
         texts: list[str] = []
         for index, item in enumerate(items):
             item_path = (*path, index)
             if isinstance(item, Mapping) or _is_array(item):
                 raise ValueError(f"{_shown(item_path)}: the comma style cannot nest; use indices or brackets")
-            texts.append(_quoted(scalar_text(item, item_path), item_path))
+            texts.append(self.element(scalar_text(item, item_path), item_path))
         if texts:
-            self.pairs.append(f"{name}={','.join(texts)}")
+            self.pairs.append((name, ",".join(texts)))
+
+
+class _Query(_Form):
+    """The same for a URL, percent-encoded."""
+
+    __slots__ = ()
+
+    brackets = "%5B", "%5D"
+
+    def key(self, key: object, path: Path) -> str:
+        return _key(key, path)
+
+    def text(self, text: str, path: Path) -> str:
+        return _quoted(text, path)
+
+    def element(self, text: str, path: Path) -> str:
+        # The commas between stay as they are (RFC 6570), one within an element is encoded,
+        # so that a server can tell them apart.
+        return _quoted(text, path)
 
 
 def _is_dropped(value: object) -> bool:
@@ -170,11 +216,13 @@ def _entered(container: object, path: Path, above: Path) -> Path:
 
 
 def _key(key: object, path: Path) -> str:
-    if type(key) is str:
-        return _quoted(key, path)
+    return _quoted(key if type(key) is str else _key_text(key, path), path)
+
+
+def _key_text(key: object, path: Path) -> str:
     if not isinstance(key, str):
         raise TypeError(f"{_shown(path)}: keys must be str, not {type(key).__name__}")
-    return _quoted(scalar_text(key, path), path)
+    return scalar_text(key, path)
 
 
 def _quoted(text: str, path: Path) -> str:
@@ -182,10 +230,15 @@ def _quoted(text: str, path: Path) -> str:
     # a plus sign, and servers differ in which of the two they read. %20 is never in doubt.
     if _UNRESERVED.fullmatch(text):
         return text
+    return quote(_checked_text(text, path), safe="")
+
+
+def _checked_text(text: str, path: Path) -> str:
     try:
-        return quote(text, safe="")
+        text.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError(f"{_shown(path)} holds a lone surrogate, which has no UTF-8 form") from None
+    return text
 
 
 def _kind(value: object) -> str:

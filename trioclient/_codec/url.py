@@ -134,22 +134,28 @@ class BaseURL:
             full_path = _with_query(full_path, query)
         return Target(self._scheme, self._host, self._port, full_path)
 
+    def is_foreign(self, path: str) -> bool:
+        """Is `path` an absolute URL of another origin? Raises ValueError as `join` does."""
+        if not isinstance(path, str) or "://" not in path or not _ABSOLUTE.match(path):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+            return False
+        return _absolute(path).origin != (self._scheme, self._host, self._port)
+
     def __repr__(self) -> str:
         return f"BaseURL({redact_url(str(self.url))!r})"
 
 
-def join_redirect(target: Target, location: bytes | str) -> Target:
-    """Resolve a Location header against the request it answered; fragments are dropped.
+def join_redirect(target: Target, location: bytes | str, name: str = "the Location header") -> Target:
+    """Resolve a Location header, or the like, against the request it answered; fragments are dropped.
 
-    Raises ValueError where it is malformed or leads elsewhere than to http(s).
+    Raises ValueError, which calls it `name`, where it is malformed or leads elsewhere than to http(s).
     """
     text = _decoded_location(location).strip(" \t")
-    _refuse_unsafe(text, "the Location header")
+    _refuse_unsafe(text, name)
     try:
         absolute = urljoin(str(target), text)
     except ValueError:
-        raise ValueError("the Location header is not a URL") from None
-    return Target.of(absolute, "the Location header")
+        raise ValueError(f"{name} is not a URL") from None
+    return Target.of(absolute, name)
 
 
 def path_template(template: str, /, **values: object) -> str:
