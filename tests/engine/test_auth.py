@@ -38,7 +38,7 @@ class Exchange:
         self._statuses = list(statuses)
         self.sent: list[tuple[str, str, RawHeaders, bytes | None]] = []
 
-    async def __call__(self, wire: WireRequest) -> Answer:
+    async def __call__(self, wire: WireRequest, unread: bool) -> Answer:
         self.sent.append((wire.method, str(wire.target), wire.headers, wire.body.content))
         if wire.body.content is None:
             for _ in wire.body.pieces():  # type: ignore[union-attr]
@@ -238,7 +238,7 @@ class TestOwnFlow:
                 finally:
                     closed.append(True)
 
-        async def fails(wire: WireRequest) -> Answer:
+        async def fails(wire: WireRequest, unread: bool) -> Answer:
             raise OSError("down")
 
         with pytest.raises(OSError, match="down"):

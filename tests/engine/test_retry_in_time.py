@@ -453,11 +453,12 @@ class TestWhatTheErrorSays:
 async def test_headers_of_the_attempt_obey_the_layers(
     autojump_clock: Any, client_of: Callable[..., AsyncAPIClient]
 ) -> None:
-    client = client_of(BUSY, OK, OK, timeout=30.0)
+    client = client_of(BUSY, OK, OK, OK, timeout=30.0)
     await client.get("/x")
     await client.get("/x", options={"headers": {"x-trioclient-retry-count": omit, "X-Trioclient-Read-Timeout": "mine"}})
+    await client.get("/x", options={"timeout": 123_456_789.5})
     seen = [
         (request.header("X-Trioclient-Retry-Count"), request.header("X-Trioclient-Read-Timeout"))
         for request in client._transport.requests  # type: ignore[attr-defined]
     ]
-    assert seen == [("0", "30"), ("1", "30"), (None, "mine")]
+    assert seen == [("0", "30"), ("1", "30"), (None, "mine"), ("0", "123456789.5")]

@@ -59,9 +59,11 @@ REFUSALS = {
 }
 
 
-# httpx sends the whole body before it looks at the answer.
-@pytest.mark.parametrize("face", ["trio", "blocking"])
-@pytest.mark.parametrize("upload", UPLOADS)
+# httpx looks at the answer when the body is through, or cannot go on.
+SEEN_EARLY = [(face, upload) for face in ("trio", "blocking") for upload in UPLOADS]
+
+
+@pytest.mark.parametrize(("face", "upload"), [*SEEN_EARLY, ("httpx", "bytes")])
 @pytest.mark.parametrize("refusal", REFUSALS)
 async def test_refused_while_it_is_sent(stage: Any, tls: Any, upload: str, refusal: str) -> None:
     async with stage(tls=tls, max_retries=2) as scene:
@@ -72,7 +74,6 @@ async def test_refused_while_it_is_sent(stage: Any, tls: Any, upload: str, refus
         assert (error.attempts, error.sent) == (1, "yes")
 
 
-@pytest.mark.parametrize("face", ["trio", "blocking"])
 async def test_refused_and_hung_up_on(stage: Any, tls: Any) -> None:
     """What a reset leaves of the answer is luck; an error of the tree it is, and soon."""
     async with stage(tls=tls) as scene:

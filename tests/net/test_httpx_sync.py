@@ -395,12 +395,11 @@ async def test_a_body_left_while_a_thread_reads_it(
     transport: HttpxThreadTransport, server: LoopbackServer, wire: Wire
 ) -> None:
     server.route("GET", "/stalls", stall(-3, of=reply(content=b"0123456789")))
-    response = await send(transport, wire(url=f"{server.url}stalls", timeouts=Timeouts(5, 0.3, 5, 5)))
+    response = await send(transport, wire(url=f"{server.url}stalls", timeouts=Timeouts(5, 600, 5, 5)))
     with trio.move_on_after(0.05) as scope:
         await read(response)
     assert scope.cancelled_caught
-    assert not all_back(transport)
-    await wait_all_back(transport)
+    assert all_back(transport)  # the thread is not waited out: its connection was shut down under it
     await server.wait_connections_closed()
 
 

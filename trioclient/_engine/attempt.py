@@ -1,4 +1,4 @@
-"""One attempt: send, follow redirects, read the answer to its end.
+"""One attempt: send, follow redirects, read the answer to its end, or leave a good one unread.
 
 Effects only; whether to try again is decided elsewhere.
 """
@@ -33,15 +33,17 @@ class RedirectRefused(Exception):
 
 
 async def attempt(transport: Transport, call: PreparedCall, wire: WireRequest, phases: PhaseScope) -> Answer:
-    """Exchange `wire` for a whole answer. Raises a `Fault` or RedirectRefused.
+    """Exchange `wire` for an answer. Raises a `Fault` or RedirectRefused.
 
     The caller has entered ``phases.scope``.
     """
     for _ in range(wire.limits.max_redirects + 1):
         if call.auth is not None and wire.target.origin == call.target.origin:
-            answer = await exchange_with_auth(call.auth, wire, lambda wire: _exchange(transport, wire, phases))
+            answer = await exchange_with_auth(
+                call.auth, wire, lambda wire, unread: _exchange(transport, wire, phases, unread), unread=call.unread
+            )
         else:
-            answer = await _exchange(transport, wire, phases)
+            answer = await _exchange(transport, wire, phases, call.unread)
         if not 300 <= answer.status < 400 or not call.follow_redirects:
             return answer
         step = plan_redirect(
@@ -73,8 +75,12 @@ def _redirect(wire: WireRequest, step: Follow, credentials: frozenset[str]) -> N
     wire.headers = headers
 
 
-async def _exchange(transport: Transport, wire: WireRequest, phases: PhaseScope) -> Answer:
+async def _exchange(transport: Transport, wire: WireRequest, phases: PhaseScope, unread: bool) -> Answer:
     response = await transport.send(wire, phases)
+    if unread and response.status < 300:
+        return Answer(
+            response.status, response.http_version, response.headers, b"", wire.method, wire.target, unread=response
+        )
     try:
         content = await (read_whole if response.status < 300 else read_start)(response, wire, phases)
     finally:

@@ -29,11 +29,17 @@ _FRAMING = frozenset({b"host", b"content-length", b"transfer-encoding"})
 
 
 async def exchange_with_auth(
-    auth: httpx.Auth, wire: WireRequest, exchange: Callable[[WireRequest], Awaitable[Answer]]
+    auth: httpx.Auth,
+    wire: WireRequest,
+    exchange: Callable[[WireRequest, bool], Awaitable[Answer]],
+    *,
+    unread: bool = False,
 ) -> Answer:
     """Run the flow over `wire`. What the flow raises propagates as itself.
 
-    A body that can be sent only once is: the answer to it is then the last.
+    ``exchange(wire, unread)`` makes each exchange. Where the answer is to be left unread, the flow
+    sees no body of a good one. A body that can be sent only once is: the answer to it is then the
+    last.
     """
     own_host = any(name.lower() == b"host" for name, _ in wire.headers)
     own = httpx.Request(wire.method, str(wire.target), headers=wire.headers, content=wire.body.content)
@@ -45,18 +51,27 @@ async def exchange_with_auth(
             if request is own:
                 wire.headers = _unframed(own, keep_host=own_host)
                 wire.target = Target.of(own.url)
-                answer = await exchange(wire)
+                answer = await exchange(wire, unread)
                 own_sent = True
             else:
-                answer = await exchange(await _side_request(request, wire))
+                answer = await exchange(await _side_request(request, wire), False)
             response = answer.record().to_httpx(None)
             response.request = request
             try:
                 request = await flow.asend(response)
             except StopAsyncIteration:
                 return answer
+            except BaseException:
+                await _leave(answer)
+                raise
             if request is own and own_sent and not wire.body.replayable:
                 return answer
+            await _leave(answer)
+
+
+async def _leave(answer: Answer) -> None:
+    if answer.unread is not None:
+        await answer.unread.aclose()
 
 
 async def _side_request(request: httpx.Request, wire: WireRequest) -> WireRequest:

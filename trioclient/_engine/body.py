@@ -20,7 +20,7 @@ from .._faults import CodingFault, LimitFault
 if TYPE_CHECKING:
     from .._net.protocol import PhaseScope, WireRequest, WireResponse
 
-__all__ = ["read_start", "read_whole"]
+__all__ = ["decoder_of", "read_start", "read_whole"]
 
 _PROGRESS_BYTES: Final = 1024
 _MOST_PIECES: Final = 1024  # not yet joined: of two bytes each, they would take thirty times that
@@ -32,7 +32,7 @@ async def read_whole(response: WireResponse, wire: WireRequest, phases: PhaseSco
     """All of it. Raises a `Fault` where it is cut short, corrupt or over its bounds."""
     pieces: list[bytes] = []
     max_decoded = wire.limits.max_decoded_bytes
-    decoder = _decoder_of(response, max_decoded)
+    decoder = decoder_of(response, max_decoded)
     await _collect(pieces, response, wire, phases, max_decoded, decoder, sys.maxsize)
     if decoder is not None:
         pieces.append(decoder.finish())
@@ -45,12 +45,13 @@ async def read_start(response: WireResponse, wire: WireRequest, phases: PhaseSco
     cap = wire.limits.max_error_body_bytes
     with contextlib.suppress(LimitFault, CodingFault):
         # In sips: what a decoder had when it met its bound is lost, and shall be behind the cap.
-        decoder = _decoder_of(response, cap + _MOST_OF_A_SIP)
+        decoder = decoder_of(response, cap + _MOST_OF_A_SIP)
         await _collect(pieces, response, wire, phases, cap, decoder, _SIP_BYTES)
     return b"".join(pieces)[:cap]
 
 
-def _decoder_of(response: WireResponse, max_decoded: int) -> ContentDecoder | None:
+def decoder_of(response: WireResponse, max_decoded: int) -> ContentDecoder | None:
+    """What undoes the codings of an answer, None where it has none. Raises `CodingFault`."""
     codings = find_all(response.headers, b"content-encoding")
     return decoder_for(b", ".join(codings), max_decoded) if codings else None
 

@@ -8,6 +8,7 @@ of them carry the same facts.
 from __future__ import annotations
 
 import datetime
+import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from .._codec.headers import decoded
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .._codec.body import RequestBody
     from .._codec.url import Target
+    from .._net.protocol import WireResponse
     from .._types import RawHeaders, Sent, Timeouts
 
 __all__ = ["Answer", "CallTrace", "PreparedCall"]
@@ -53,6 +55,12 @@ class PreparedCall(NamedTuple):
     attempt_headers: tuple[str, ...]
     """Which of `ATTEMPT_HEADERS` each attempt adds: those of which no header layer speaks."""
     auth: httpx.Auth | None
+    unread: bool = False
+    """The body of a good answer is left for the caller to read."""
+    idle_timeout: float = math.inf
+    """Seconds without a byte of such a body after which it counts as broken."""
+    foreign: bool = False
+    """It goes to another origin than the client's: a transport adds no credentials of its own."""
 
     def record(self) -> RequestRecord:
         """For errors and hooks: without credentials."""
@@ -62,7 +70,7 @@ class PreparedCall(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A whole answer, decompressed; names of headers are lower-case."""
+    """An answer, its names of headers in lower case. Whole and decompressed, or unread."""
 
     status: int
     http_version: str
@@ -71,6 +79,8 @@ class Answer(NamedTuple):
     method: str
     target: Target
     """Where it came from in the end, and by which method, redirects followed."""
+    unread: WireResponse | None = None
+    """Who has the answer closes this, where there is one; `content` is empty then."""
 
     def record(self) -> ResponseRecord:
         return ResponseRecord(self.status, decoded(self.headers), self.content, self.http_version)

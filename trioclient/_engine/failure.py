@@ -6,17 +6,16 @@ One table of kinds; the facts come from the call's trace.
 from __future__ import annotations
 
 import http
-from typing import TYPE_CHECKING, Union, cast
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple, Union, cast
 
 from .._codec.decode import AnswerFault
-from .._codec.json_depth import check_depth
+from .._codec.error_body import error_body
 from .._errors import (
     APIConnectionError,
     APIError,
     APIResponseValidationError,
     APIStatusError,
+    APIStreamError,
     APITimeoutError,
     DeadlineExceeded,
     LimitExceeded,
@@ -29,14 +28,12 @@ from .call import Answer
 if TYPE_CHECKING:
     from .call import CallTrace
 
-__all__ = ["Failure", "error_of"]
+__all__ = ["Failure", "Received", "error_of", "event_error", "stream_error"]
 
 Failure = Union[Answer, Fault, RedirectRefused]
 """An attempt that brought no usable answer."""
 
 _MESSAGE_CHARACTERS = 300
-# Nested deeper, an error could not be pickled or copied.
-_BODY_DEPTH = 64
 # Where servers put their own words, the most telling first: OAuth and Spring have an "error" as
 # well, which only names the kind; RFC 9457 has "detail" and "title", FastAPI "detail" and "msg".
 _REASON_FIELDS = ("message", "error_description", "detail", "msg", "error", "errors", "title")
@@ -55,18 +52,60 @@ def error_of(
     return error
 
 
+class Received(NamedTuple):
+    """How far a stream had come."""
+
+    size: int = 0
+    """Bytes of the body, decompressed."""
+    events: int = 0
+    last_event_id: str = ""
+    rest: bytes = b""
+    """What came of an event, or a line, that is not whole."""
+
+
+def stream_error(trace: CallTrace, answer: Answer, fault: Fault, now: float, received: Received) -> APIError:
+    """The error for a fault in the body of an answer that its caller was already reading."""
+    late = isinstance(fault, TimeoutFault) and now >= trace.deadline
+    if late or isinstance(fault, (LimitFault, CodingFault, AnswerFault)):
+        return error_of(trace, fault, now, answer=answer)
+    error = trace.error(
+        APIStreamError,
+        f"{fault} after {received.size:,} bytes of the answer's body",
+        now,
+        answer=answer,
+        body=received.rest.decode("utf-8", "replace") or None,
+        received=received.size,
+        events=received.events,
+        last_event_id=received.last_event_id,
+    )
+    error.__cause__ = fault
+    return error
+
+
+def event_error(trace: CallTrace, answer: Answer, content: bytes, status: int | None, now: float) -> APIStatusError:
+    """The error that an event of a stream tells of: its data is `content`; `status`, what it stands for."""
+    body = error_body(content)
+    message = "the stream brought an error"
+    if status is not None:
+        message += f", {_named(status)}"
+    if reason := _reason(body):
+        message += f": {reason}"
+    kind = APIStatusError if status is None else status_error_class(status)
+    return trace.error(kind, message, now, answer=answer, body=body, status=status)
+
+
 def _fault_error(trace: CallTrace, fault: Fault, now: float, answer: Answer | None) -> APIError:
     if isinstance(fault, TimeoutFault):
         if now >= trace.deadline:
             message = f"the deadline of {trace.call.deadline:g} s passed ({fault.phase} phase)"
-            return trace.error(DeadlineExceeded, message, now)
+            return trace.error(DeadlineExceeded, message, now, answer=answer)
         return trace.error(APITimeoutError, str(fault), now)
     if isinstance(fault, LimitFault):
         return trace.error(LimitExceeded, str(fault), now, answer=answer, limit=fault.limit, value=fault.value)
     if isinstance(fault, CodingFault):
-        return trace.error(APIResponseValidationError, str(fault), now)
+        return trace.error(APIResponseValidationError, str(fault), now, answer=answer)
     if isinstance(fault, AnswerFault):
-        body = None if answer is None else _decoded(answer.content)
+        body = None if answer is None else error_body(answer.content)
         return trace.error(APIResponseValidationError, str(fault), now, answer=answer, path=fault.path, body=body)
     error = trace.error(APIConnectionError, str(fault), now)
     if isinstance(fault, ClosedFault):
@@ -77,10 +116,8 @@ def _fault_error(trace: CallTrace, fault: Fault, now: float, answer: Answer | No
 def _status_error(
     trace: CallTrace, answer: Answer, now: float, retry_at: float | None, reason: str = ""
 ) -> APIStatusError:
-    body = _decoded(answer.content)
-    message = str(answer.status)
-    if answer.status in http.HTTPStatus.__members__.values():
-        message += f" {http.HTTPStatus(answer.status).phrase}"
+    body = error_body(answer.content)
+    message = _named(answer.status)
     reason = reason or _reason(body)
     if reason:
         message += f": {reason}"
@@ -88,13 +125,9 @@ def _status_error(
     return trace.error(kind, message, now, answer=answer, retry_at=retry_at, body=body)
 
 
-def _decoded(content: bytes) -> object:
-    """JSON if it is, else text, else None."""
-    try:
-        check_depth(content, _BODY_DEPTH)
-        return msgspec.json.decode(content)
-    except (LimitFault, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return content.decode("utf-8", "replace") or None
+def _named(status: int) -> str:
+    known = status in http.HTTPStatus.__members__.values()
+    return f"{status} {http.HTTPStatus(status).phrase}" if known else str(status)
 
 
 def _reason(body: object) -> str:

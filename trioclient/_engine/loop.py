@@ -28,6 +28,7 @@ from .._errors import APIError, DeadlineExceeded
 from .._faults import Fault, TimeoutFault
 from .._net.protocol import PhaseScope, WireRequest
 from .._policy.gate import Gate
+from .._policy.reconnect import reconnection_delay
 from .._policy.retry import (
     Outcome,
     Retry,
@@ -79,7 +80,10 @@ class Engine:
         self.in_flight = 0
 
     async def run(self, call: PreparedCall) -> tuple[Answer, CallTrace]:
-        """The answer, below 300, and how it came about. Raises an `APIError`."""
+        """The answer, below 300, and how it came about. Raises an `APIError`.
+
+        Unread, where the call says so: whoever gets it closes it.
+        """
         trace = CallTrace(call, trio.current_time())
         retries = 0
         last_error: APIError | None = None
@@ -91,10 +95,7 @@ class Engine:
                 began = trio.current_time()
                 result = await self._attempt(trace, retries)
                 if isinstance(result, Answer) and result.status < 300:
-                    elapsed = trio.current_time() - began
-                    self._observer.attempted(
-                        trace, status=result.status, error=None, elapsed=elapsed, delay=None, reason="done"
-                    )
+                    await self._tell_done(trace, result, trio.current_time() - began)
                     return result, trace
                 last_error = await self._go_on(trace, result, retries, began)
                 retries += 1
@@ -112,6 +113,20 @@ class Engine:
         now = trio.current_time()
         opens_at = self._gate.opens_at(now, self._draw())
         return opens_at if opens_at > now else None
+
+    def reconnection_delay(self, *, named: int | None, fruitless: int) -> float:
+        """Seconds before a stream connects anew; see `_policy.reconnect`."""
+        return reconnection_delay(self._policy, named=named, fruitless=fruitless, draw=self._draw())
+
+    async def _tell_done(self, trace: CallTrace, answer: Answer, elapsed: float) -> None:
+        try:
+            self._observer.attempted(
+                trace, status=answer.status, error=None, elapsed=elapsed, delay=None, reason="done"
+            )
+        except BaseException:
+            if answer.unread is not None:
+                await answer.unread.aclose()
+            raise
 
     async def _pass_gate(self, trace: CallTrace, last_error: APIError | None) -> None:
         while (opens_at := self.held_until()) is not None:
@@ -141,6 +156,7 @@ class Engine:
             call.timeouts,
             self._limits,
             replayable=call.body.replayable and (call.keyed or self._policy.replay_unkeyed),
+            foreign=call.foreign,
         )
         trace.attempts += 1
         phases = PhaseScope(trace.deadline)
@@ -215,5 +231,5 @@ def _horizon(trace: CallTrace) -> float:
 def _attempt_headers(call: PreparedCall, retries: int) -> list[tuple[bytes, bytes]]:
     if not call.attempt_headers:
         return call.headers
-    values = {RETRY_COUNT: b"%d" % retries, READ_TIMEOUT: b"%g" % call.timeouts.read}
+    values = {RETRY_COUNT: b"%d" % retries, READ_TIMEOUT: b"%.12g" % call.timeouts.read}
     return [*call.headers, *[(name.encode("ascii"), values[name]) for name in call.attempt_headers]]

@@ -1,9 +1,10 @@
 """One HTTP/1.1 connection: exchanges, one after another.
 
-Sending. A small body leaves with its head in one write. A large or streamed one is written by
+Sending. A small body leaves with its head in one write. A large, streamed or watched one is written by
 a task of its own while this one already reads, so that an early answer (413 and the like) is
 seen although the body is not through: an error answer or a redirect stops the writing, any other
-waits for its end.
+waits for its end. Meanwhile some of such an answer is read and kept: a server that answers as it
+reads may not go on reading before.
 
 Reading. Bytes go to a `ResponseParser`; its events are kept until asked for. Who reads to the
 `End` leaves the connection reusable, if the answer allows it; any other way of leaving closes it.
@@ -35,6 +36,7 @@ __all__ = ["Connection"]
 
 _RECEIVE_BYTES = 65_536
 _ONE_WRITE_BYTES = 65_536
+_READ_AHEAD_BYTES = 1_048_576
 
 
 class Connection:
@@ -96,7 +98,7 @@ class Connection:
         # RFC 9112 section 9.6: who says close sends nothing after it.
         self._spoiled = b"\r\nconnection: close\r\n" in head.lower()
         request.sent = "maybe"
-        if body.content is not None and len(body.content) <= _ONE_WRITE_BYTES:
+        if body.content is not None and len(body.content) <= _ONE_WRITE_BYTES and body.progress is None:
             await self._write_small(head + body.content, request, phases)
             phases.enter("read", request.timeouts.read)
             return await self._read_head(request)
@@ -126,7 +128,11 @@ class Connection:
                 nursery.cancel_scope.cancel()
             else:
                 phases.enter("read", request.timeouts.read)
+            finally:
+                writing.cancel()
 
+        # Cancelled when nothing is being written any more.
+        writing = trio.CancelScope()
         answer: Head | None = None
         async with open_single_nursery() as nursery:
             nursery.start_soon(write)
@@ -137,6 +143,9 @@ class Connection:
                 phases.enter("read", request.timeouts.read)
                 await self._read_ahead(request.limits.max_error_body_bytes)
                 nursery.cancel_scope.cancel()
+            else:
+                with writing:
+                    await self._read_ahead(_READ_AHEAD_BYTES)
         if trouble is not None:
             raise trouble
         assert answer is not None

@@ -2,8 +2,8 @@
 
 A thread cannot be interrupted. Who is cancelled leaves it behind at once, and the step, when it
 comes to its end, closes the answer and gives the permit back; until then it counts as one of the
-exchanges under way. So that it does end, no timeout given to httpx is longer than what the call
-has left.
+exchanges under way. Where it reads an answer its connection is shut down under it, which ends it. So that it does end, no timeout given to httpx is longer than what the call
+has left, and a body that is being sent breaks off at its next piece.
 
 The state of an exchange is what both sides, trio and the thread, agree on under a lock:
 
@@ -18,6 +18,7 @@ import contextlib
 import enum
 import functools
 import math
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -30,7 +31,7 @@ from .._types import Timeouts
 from .httpx_common import Head, build_request, head_of, library_of, send_options
 from .httpx_pool import pool_size
 from .permits import Permit, Permits
-from .pieces import Announced
+from .pieces import Sending
 
 if TYPE_CHECKING:
     import httpx
@@ -93,7 +94,7 @@ class HttpxThreadTransport:
                 await trio.to_thread.run_sync(self._client.close, abandon_on_cancel=True, limiter=self._threads)
 
     async def _send(self, request: WireRequest, phases: PhaseScope, exchange: _Exchange) -> HttpxThreadResponse:
-        upload = _upload_class(self._library)(request.body)
+        upload = _upload_class(self._library)(request.body, exchange)
         timeouts = _clipped(request.timeouts, phases.ceiling - trio.current_time())
         built = build_request(self._client, self._library, request, timeouts, upload, {})
         phases.enter("httpx", math.inf)
@@ -174,6 +175,12 @@ class _Exchange:
         self._lock = threading.Lock()
         self._state = _State.RESTING
         self._response: httpx.Response | None = None
+        self._ended = trio.Event()
+
+    @property
+    def left(self) -> bool:
+        """Has trio left while a step is running?"""
+        return self._state is _State.LEFT
 
     def open(self, client: httpx.Client, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
         """In a thread: the first step."""
@@ -189,6 +196,10 @@ class _Exchange:
         with self._lock:
             running = self._state is _State.RUNNING
             self._state = _State.LEFT if running else _State.CLOSED
+            hung_up = running and _hang_up(self._response)
+        if hung_up:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + _CLOSE_SECONDS):
+                await self._ended.wait()
         if running:
             return
         if self._response is None or self._response.is_closed:
@@ -224,27 +235,53 @@ class _Exchange:
                     self._response.close()
         finally:
             with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._permit.release)
+                self._token.run_sync_soon(self._end)
+
+    def _end(self) -> None:
+        self._permit.release()
+        self._ended.set()
+
+
+def _hang_up(response: httpx.Response | None) -> bool:
+    """End the wait of a thread that reads an answer; whether that was possible.
+
+    Not where the connection carries other answers as well.
+    """
+    if response is None or response.is_closed or not response.http_version.startswith("HTTP/1"):
+        return False
+    stream = response.extensions.get("network_stream")
+    connection = None if stream is None else stream.get_extra_info("socket")
+    if not isinstance(connection, socket.socket):
+        return False
+    with contextlib.suppress(OSError):
+        # Not `connection.shutdown`: of TLS that takes away what the thread is reading with.
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+    return True
 
 
 class _Upload:
     """A request body. Sent again (a digest challenge) only where it can be replayed."""
 
-    def __init__(self, body: RequestBody) -> None:
+    def __init__(self, body: RequestBody, exchange: _Exchange) -> None:
         self._body = body
+        self._exchange = exchange
         self._opened: Pieces | None = self._open()
         self.error: Exception | None = None
-        """What the caller's own iterator raised."""
+        """What the caller's own iterator or progress function raised."""
 
     def __iter__(self) -> Iterator[bytes]:
         pieces = self._opened or self._open()
         self._opened = None
-        announced = Announced(self._body.length)
+        sending = Sending(self._body)
         try:
+            sending.tell()
             for piece in pieces:
-                announced.count(piece)
+                sending.count(piece)
                 yield piece
-            announced.end()
+                if self._exchange.left:
+                    raise ClosedFault  # to nobody
+                sending.tell()
+            sending.end()
         except Exception as error:
             self.error = error
             raise
@@ -259,7 +296,7 @@ class _Upload:
 
 
 @functools.cache
-def _upload_class(library: Library) -> Callable[[RequestBody], Any]:
+def _upload_class(library: Library) -> Callable[[RequestBody, _Exchange], Any]:
     # httpx tells a blocking body from an async one by its own base class.
     return type("Upload", (_Upload, library.SyncByteStream), {})
 

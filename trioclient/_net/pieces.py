@@ -5,11 +5,20 @@ advanced in a worker thread, since it may block on a disk or a lock, with a limi
 that uploads and the program's other thread work do not wait for one another. An iterator whose
 length was announced must give exactly that much.
 
-What the caller's own iterator raises propagates as itself.
+Who asks for a piece has handed the one before it to the network: that is when progress is told.
+
+What the caller's own iterator raises propagates as itself, and so does what is raised by whom
+progress is told to.
+
+A cancelled sending leaves its thread behind, still at its step. That thread then closes the
+pieces, and the next sending of the same body does not begin its own steps before: both may read
+the same file.
 """
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,7 +30,7 @@ from .thread_limit import ThreadLimit
 if TYPE_CHECKING:
     from .._codec.body import Pieces, RequestBody
 
-__all__ = ["Announced", "PieceIterator", "aiter_pieces"]
+__all__ = ["PieceIterator", "Sending", "aiter_pieces"]
 
 _SLICE_BYTES: Final = 65_536
 _READS: Final = ThreadLimit("reads of request bodies", 40)
@@ -34,25 +43,38 @@ def aiter_pieces(body: RequestBody) -> PieceIterator:
     Raises RuntimeError where the body was sent before and cannot be sent again.
     """
     if body.content is not None:
-        return PieceIterator(_Slices(body.content), body.length)
+        return PieceIterator(_Slices(body.content), Sending(body))
     pieces = body.pieces()
-    return PieceIterator(pieces if isinstance(pieces, AsyncPieces) else _Threaded(pieces), body.length)
+    return PieceIterator(pieces if isinstance(pieces, AsyncPieces) else _Threaded(pieces, body), Sending(body))
 
 
-class Announced:
-    """Holds a body to the length it announced; None is any."""
+class Sending:
+    """How far one sending of a body has come. Holds it to the length it announced."""
 
-    __slots__ = ("_given", "_length")
+    __slots__ = ("_given", "_length", "_progress", "_told")
 
-    def __init__(self, length: int | None) -> None:
-        self._length = length
+    def __init__(self, body: RequestBody) -> None:
+        self._length = body.length
+        self._progress = body.progress
         self._given = 0
+        self._told = -1
 
     def count(self, piece: bytes) -> None:
-        """One more piece. Raises ValueError where it is too much."""
+        """One more piece is on its way. Raises ValueError where it is too much."""
         self._given += len(piece)
         if self._length is not None and self._given > self._length:
             raise ValueError(f"content is longer than the {self._length} bytes it announced")
+
+    def tell(self) -> None:
+        """Every piece so far was handed to the network. Raises what the caller's function does."""
+        if self._progress is None or self._told == self._given:
+            return
+        self._told = self._given
+        try:
+            self._progress(self._given, self._length)
+        except StopAsyncIteration as error:
+            # From where this is called it would pass for the end of the body.
+            raise RuntimeError("options['upload_progress'] raised StopAsyncIteration") from error
 
     def end(self) -> None:
         """That was all. Raises ValueError where it is too little."""
@@ -66,16 +88,16 @@ class _Source(Protocol):
 
 
 class PieceIterator(AsyncIterator[bytes]):
-    """Gives bytes, none of them empty, and exactly the announced `length` of them.
+    """Gives bytes, none of them empty, and exactly as many as were announced.
 
     Not a generator: httpx leaves those half-way to the garbage collector.
     """
 
-    __slots__ = ("_announced", "_source", "error")
+    __slots__ = ("_sending", "_source", "error")
 
-    def __init__(self, source: _Source, length: int | None) -> None:
+    def __init__(self, source: _Source, sending: Sending) -> None:
         self._source = source
-        self._announced = Announced(length)
+        self._sending = sending
         self.error: BaseException | None = None
         """What broke it off: the caller's own, not to be taken for the network's."""
 
@@ -95,12 +117,13 @@ class PieceIterator(AsyncIterator[bytes]):
             await self._source.aclose()
 
     async def _next_or_end(self) -> bytes:
+        self._sending.tell()
         try:
             piece = await self._source.__anext__()
         except StopAsyncIteration:
-            self._announced.end()
+            self._sending.end()
             return b""
-        self._announced.count(piece)
+        self._sending.count(piece)
         return piece
 
 
@@ -122,26 +145,48 @@ class _Slices:
         pass
 
 
+# Held by the thread that steps through a body. By body, since the sendings of one share its files.
+_turns: Final[weakref.WeakKeyDictionary[RequestBody, threading.Lock]] = weakref.WeakKeyDictionary()
+
+
 class _Threaded:
     """Pieces that may block to come. Cancelled, it leaves the thread to finish its step."""
 
-    __slots__ = ("_at_rest", "_pieces")
+    __slots__ = ("_at_rest", "_ended", "_left", "_pieces", "_turn")
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: Pieces, body: RequestBody) -> None:
         self._pieces = pieces
-        # Begun or not, but not ended, and not just now at work in a thread that was left behind.
+        self._turn = _turns.setdefault(body, threading.Lock())
+        # No step is under way. One that was begun in a thread left behind still is.
         self._at_rest = True
+        self._ended = False
+        self._left = False
 
     async def __anext__(self) -> bytes:
         self._at_rest = False
         # b"" for the end: a piece is never empty.
-        piece = await trio.to_thread.run_sync(next, self._pieces, b"", abandon_on_cancel=True, limiter=_READS.limiter())
-        if not piece:
-            raise StopAsyncIteration
+        piece = await trio.to_thread.run_sync(self._step, abandon_on_cancel=True, limiter=_READS.limiter())
         self._at_rest = True
+        if not piece:
+            self._ended = True
+            raise StopAsyncIteration
         return piece
 
     async def aclose(self) -> None:
-        if self._at_rest:
-            self._at_rest = False
-            await trio.to_thread.run_sync(self._pieces.close, abandon_on_cancel=True, limiter=_READS.limiter())
+        # First said, then looked: a thread lets go of its turn first and looks then.
+        self._left = True
+        if not self._ended and (self._at_rest or not self._turn.locked()):
+            self._ended = True
+            await trio.to_thread.run_sync(self._close, abandon_on_cancel=True, limiter=_READS.limiter())
+
+    def _step(self) -> bytes:
+        try:
+            with self._turn:
+                return b"" if self._left else next(self._pieces, b"")
+        finally:
+            if self._left:
+                self._close()
+
+    def _close(self) -> None:
+        with self._turn:
+            self._pieces.close()

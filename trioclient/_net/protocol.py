@@ -49,8 +49,8 @@ class PhaseScope:
 
 
 class WireRequest:
-    """One request of one attempt. All of it is given but `sent`, which the transport moves on, and
-    `foreign`, which a redirect sets.
+    """One request of one attempt. All of it is given but `sent`, which the transport moves on; a
+    redirect changes it.
     """
 
     __slots__ = ("body", "foreign", "headers", "limits", "method", "replayable", "sent", "target", "timeouts")
@@ -64,6 +64,7 @@ class WireRequest:
         timeouts: Timeouts,
         limits: Limits,
         replayable: bool,
+        foreign: bool = False,
     ) -> None:
         self.method = method
         self.target = target
@@ -75,8 +76,8 @@ class WireRequest:
         self.replayable = replayable
         """May be sent again on another connection if a reused one turns out dead."""
         self.sent: Sent = "no"
-        self.foreign = False
-        """A redirect has led to another origin: a transport adds no credentials of its own."""
+        self.foreign = foreign
+        """It goes to another origin than the client's: a transport adds no credentials of its own."""
 
 
 class WireResponse(Protocol):
