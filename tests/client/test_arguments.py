@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import enum
+import types
 from typing import Any
 
 import httpx
@@ -46,6 +47,18 @@ def test_an_enum_stands_for_its_value() -> None:
     method = checked_method(Method.GET)
     assert type(method) is str
     assert f"{method}" == "GET"
+
+
+def test_no_other_str_is_passed_on() -> None:
+    class Loud(str):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = str.__hash__
+
+    with pytest.raises(ValueError, match="method must be an HTTP method in capitals"):
+        checked_method(Loud("x y"))
+    assert type(checked_method(Loud("GET"))) is str
 
 
 @pytest.mark.parametrize(
@@ -130,3 +143,60 @@ def test_bad_options(options: Any, message: str) -> None:
 def test_good_options() -> None:
     check_options({})
     check_options({"headers": {}, "params": {}, "idempotency_key": "k", "timeout": None, "max_retries": 0})
+    check_options(types.MappingProxyType({"headers": types.MappingProxyType({})}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "how"),
+    [
+        ({"terminal_event": "end"}, {"stream": True}),
+        ({"terminal_event": lambda event: True}, {"stream": True}),
+        ({"resume": True}, {"stream": True}),
+        ({"resume": False}, {"stream": True, "method": "POST"}),
+        ({"idle_timeout": 3}, {"stream": True}),
+        ({"idle_timeout": None}, {"unread": True}),
+    ],
+)
+def test_options_of_streams(options: Any, how: dict[str, Any]) -> None:
+    check_options(options, **{"method": "GET", **how})
+
+
+async def _later(event: object) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("options", "how", "error", "message"),
+    [
+        ({"terminal_event": "end"}, {}, TypeError, r"options\['terminal_event'\] is for streams: it goes with stream"),
+        ({"terminal_event": "end"}, {"unread": True}, TypeError, r"options\['terminal_event'\] is for streams"),
+        ({"terminal_event": ""}, {"stream": True}, TypeError, r"options\['terminal_event'\] must be the name of an ev"),
+        (
+            {"terminal_event": None},
+            {"stream": True},
+            TypeError,
+            r"must be the name of an event, or a sync function, not None",
+        ),
+        (
+            {"terminal_event": _later},
+            {"stream": True},
+            TypeError,
+            r"options\['terminal_event'\] must be .* a sync func",
+        ),
+        ({"terminal_event": b"end"}, {"stream": True}, TypeError, r"options\['terminal_event'\] must be the name"),
+        ({"resume": True}, {}, TypeError, r"options\['resume'\] is for streams: it goes with stream=True"),
+        ({"resume": True}, {"unread": True}, TypeError, r"options\['resume'\] is for streams"),
+        ({"resume": 1}, {"stream": True}, TypeError, r"options\['resume'\] must be True or False"),
+        (
+            {"resume": True},
+            {"stream": True, "method": "POST"},
+            ValueError,
+            r"is for GET streams: a POST might act twice",
+        ),
+        ({"idle_timeout": 3}, {}, TypeError, r"options\['idle_timeout'\] is for streams and answers left unread"),
+        ({"idle_timeout": None}, {}, TypeError, r"options\['idle_timeout'\] is for streams and answers left unread"),
+    ],
+)
+def test_bad_options_of_streams(options: Any, how: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        check_options(options, **{"method": "GET", **how})

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import platform
-import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 import pytest
@@ -198,69 +197,6 @@ class TestClientHeaders:
         assert "content-type" not in headers_of(prepared(client, "POST"))
 
 
-class TestIdempotencyKey:
-    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-    def test_a_new_one_for_each_call(self, method: str) -> None:
-        client = BaseClient(base_url=BASE)
-        keys = [headers_of(prepared(client, method))["idempotency-key"] for _ in range(3)]
-        assert len(set(keys)) == 3
-        assert all(re.fullmatch("trioclient-[0-9a-f]{32}", key) for key in keys)
-
-    @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    def test_none_where_nothing_is_changed(self, method: str) -> None:
-        call = prepared(BaseClient(base_url=BASE), method)
-        assert "idempotency-key" not in headers_of(call)
-        assert call.keyed
-
-    @pytest.mark.parametrize(
-        ("options", "key"),
-        [
-            ({"idempotency_key": "mine"}, "mine"),
-            ({"headers": {"idempotency-key": "mine"}}, "mine"),
-            ({"headers": {"Idempotency-Key": "header"}, "idempotency_key": "option"}, "option"),
-        ],
-    )
-    def test_the_callers_own(self, options: Any, key: str) -> None:
-        call = prepared(BaseClient(base_url=BASE), "POST", options=options)
-        assert headers_of(call)["idempotency-key"] == key
-        assert call.keyed
-
-    def test_omitted(self) -> None:
-        call = prepared(BaseClient(base_url=BASE), "POST", options={"headers": {"IDEMPOTENCY-KEY": omit}})
-        assert "idempotency-key" not in headers_of(call)
-        assert not call.keyed
-
-    def test_omitted_by_the_client_and_given_by_the_call(self) -> None:
-        client = BaseClient(base_url=BASE, custom_headers={"Idempotency-Key": omit})
-        assert not prepared(client, "POST").keyed
-        assert headers_of(prepared(client, "POST", options={"idempotency_key": "k"}))["idempotency-key"] == "k"
-
-    def test_the_header_is_the_subclasss(self) -> None:
-        class Acme(BaseClient):
-            idempotency_header: ClassVar[str | None] = "X-Once"
-
-        headers = headers_of(prepared(Acme(base_url=BASE), "POST", options={"idempotency_key": "k"}))
-        assert headers["x-once"] == "k"
-        assert "idempotency-key" not in headers
-        assert headers_of(prepared(Acme(base_url=BASE), "POST"))["x-once"].startswith("trioclient-")
-
-    @pytest.mark.parametrize(("method", "keyed"), [("POST", False), ("PATCH", False), ("PUT", True), ("DELETE", True)])
-    def test_none_at_all(self, method: str, keyed: bool) -> None:
-        class Acme(BaseClient):
-            idempotency_header: ClassVar[str | None] = None
-
-        call = prepared(Acme(base_url=BASE), method)
-        assert not [name for name in headers_of(call) if "key" in name]
-        assert call.keyed is keyed
-
-    def test_a_name_that_is_no_header_is_refused_when_the_client_is_made(self) -> None:
-        class Acme(BaseClient):
-            idempotency_header: ClassVar[str | None] = "Idempotency Key"
-
-        with pytest.raises(ValueError, match="header name 'Idempotency Key'"):
-            Acme(base_url=BASE)
-
-
 class TestOptions:
     def test_the_clients_are_the_defaults(self) -> None:
         client = BaseClient(base_url=BASE, max_retries=5, timeout=3.0, deadline=9.0)
@@ -321,6 +257,56 @@ class TestOptions:
         kind = type("Mine", (BaseClient,), {"array_style": style})
         assert prepared(kind(base_url=BASE), options={"params": {"a": [1, None, 2]}}).target.path == f"/v1/x?{query}"
 
+    def test_query_values_of_the_subclass_lie_below_both(self) -> None:
+        class Mine(BaseClient):
+            @property
+            def default_query(self) -> Mapping[str, object]:
+                return {"a": "default", "b": "default", "c": "default", "d": "default"}
+
+        client = Mine(base_url=BASE, custom_query={"b": "custom", "c": "custom", "d": omit})
+        assert prepared(client, options={"params": {"c": "call"}}).target.path == "/v1/x?a=default&b=custom&c=call"
+        assert prepared(client).target.path == "/v1/x?a=default&b=custom&c=custom"
+
+    def test_a_form_is_made_of_files(self) -> None:
+        call = prepared(
+            BaseClient(base_url=BASE),
+            "POST",
+            files={"file": ("a.txt", b"hello")},
+            body={"tags": ["x", "y"]},
+            options={"extra_json": {"n": 1}},
+        )
+        boundary = headers_of(call)["content-type"].removeprefix("multipart/form-data; boundary=")
+        assert call.body.content is not None
+        assert call.body.content.count(boundary.encode()) == 5
+        for part in (b'name="tags[]"\r\n\r\nx', b'name="n"\r\n\r\n1', b'filename="a.txt"', b"hello"):
+            assert part in call.body.content
+
+    def test_upload_progress_is_told_of_a_body(self) -> None:
+        client = BaseClient(base_url=BASE)
+        told: list[tuple[int, int | None]] = []
+        options: Any = {"upload_progress": lambda sent, total: told.append((sent, total))}
+        body = prepared(client, "POST", body={"a": 1}, options=options).body
+        assert body.progress is not None
+        body.progress(3, 7)
+        assert told == [(3, 7)]
+        # A redirect asks whether there is a body by looking for this one.
+        assert prepared(client, options=options).body is NO_BODY
+
+    @pytest.mark.parametrize(
+        ("how", "unread", "idle_timeout"),
+        [
+            ({}, False, math.inf),
+            ({"unread": True}, True, math.inf),
+            ({"stream": True}, True, math.inf),
+            ({"unread": True, "options": {"idle_timeout": 3}}, True, 3.0),
+            ({"stream": True, "options": {"idle_timeout": 0.5}}, True, 0.5),
+            ({"stream": True, "options": {"idle_timeout": None}}, True, math.inf),
+        ],
+    )
+    def test_answers_left_unread(self, how: dict[str, Any], unread: bool, idle_timeout: float) -> None:
+        call = prepared(BaseClient(base_url=BASE), **how)
+        assert (call.unread, call.idle_timeout) == (unread, idle_timeout)
+
     def test_extra_json_is_laid_over_the_body(self) -> None:
         call = prepared(
             BaseClient(base_url=BASE),
@@ -354,6 +340,24 @@ class TestOptions:
             prepared(Mine(base_url=BASE))
 
 
+def test_a_whole_answer_is_asked_for_as_json_and_a_stream_as_what_streams_are_in() -> None:
+    client = BaseClient(base_url=BASE)
+    for whole in (prepared(client), prepared(client, unread=True)):
+        headers = headers_of(whole)
+        assert headers["accept"] == "application/json"
+        assert "cache-control" not in headers
+    headers = headers_of(prepared(client, stream=True))
+    assert headers["accept"].split(",")[0] == "text/event-stream"
+    assert "application/json" in headers["accept"]
+    assert headers["cache-control"] == "no-cache"
+    mine = {"ACCEPT": "application/x-mine", "Cache-Control": omit}
+    headers = headers_of(prepared(client, stream=True, options={"headers": mine}))
+    assert headers["accept"] == "application/x-mine"
+    assert "cache-control" not in headers
+    # What a stream set is not left to the next call.
+    assert headers_of(prepared(client))["accept"] == "application/json"
+
+
 class TestPaths:
     @pytest.mark.parametrize(
         ("base", "path", "url"),
@@ -383,65 +387,11 @@ class TestPaths:
         assert BaseClient(base_url="https://api.test/v1").base_url == httpx.URL("https://api.test/v1/")
 
 
-class TestWithOptions:
-    def test_nothing_changed(self) -> None:
-        client = BaseClient(base_url=BASE, max_retries=5, timeout=3.0, deadline=9.0, custom_query={"a": 1})
-        clone = client.with_options()
-        assert (clone.max_retries, clone.timeout, clone.deadline) == (5, 3.0, 9.0)
-        assert prepared(clone).target == prepared(client).target
-
-    def test_each_can_be_changed(self) -> None:
-        client = BaseClient(base_url=BASE, max_retries=5, timeout=3.0, deadline=9.0)
-        clone = client.with_options(max_retries=0, timeout=None, deadline=None)
-        assert (clone.max_retries, clone.timeout, clone.deadline) == (0, None, None)
-        assert (client.max_retries, client.timeout, client.deadline) == (5, 3.0, 9.0)
-        assert prepared(clone).timeouts == Timeouts(*[math.inf] * 4)
-
-    def test_headers_and_query_are_laid_over_those_there_are(self) -> None:
-        client = BaseClient(base_url=BASE, custom_headers={"X-A": "1", "X-B": "1"}, custom_query={"a": 1, "b": 1})
-        prepared(client)
-        clone = client.with_options(custom_headers={"x-a": "2", "X-C": "2"}, custom_query={"a": 2})
-        headers = headers_of(prepared(clone))
-        assert [headers[name] for name in ("x-a", "x-b", "x-c")] == ["2", "1", "2"]
-        assert prepared(clone).target.path == "/v1/x?a=2&b=1"
-        assert headers_of(prepared(client))["x-a"] == "1"
-        assert prepared(client).target.path == "/v1/x?a=1&b=1"
-
-    def test_the_last_one_wins_whatever_the_case(self) -> None:
-        client = BaseClient(base_url=BASE, custom_headers={"x-a": "1"})
-        clone = client.with_options(custom_headers={"X-A": "2"}).with_options(custom_headers={"x-a": "3"})
-        assert headers_of(prepared(clone))["x-a"] == "3"
-
-    def test_a_copy_keeps_the_subclass_and_what_it_holds(self) -> None:
-        class Mine(Layered):
-            def __init__(self, key: str) -> None:
-                super().__init__(base_url=BASE)
-                self.key = key
-
-        clone = Mine("k").with_options(max_retries=0)
-        assert type(clone) is Mine
-        assert clone.key == "k"
-
-    @pytest.mark.parametrize(
-        ("change", "error", "message"),
-        [
-            ({"max_retries": -1}, ValueError, "max_retries must be 0 or more"),
-            ({"max_retries": None}, TypeError, "max_retries must be an int"),
-            ({"timeout": -1}, ValueError, "timeout must be 0 seconds or more"),
-            ({"deadline": math.nan}, ValueError, "deadline must be 0 seconds or more"),
-            ({"custom_headers": {"a": "\n"}}, ValueError, "header 'a' must not hold CR"),
-            ({"custom_query": [1]}, TypeError, "custom_query must be a mapping"),
-        ],
-    )
-    def test_bad_ones_are_named(self, change: dict[str, Any], error: type[Exception], message: str) -> None:
-        with pytest.raises(error, match=message):
-            BaseClient(base_url=BASE).with_options(**change)
-
-
 @pytest.mark.parametrize(
     ("argument", "error", "message"),
     [
-        ({"base_url": None}, TypeError, "base_url must be a str or httpx.URL"),
+        ({"base_url": None}, TypeError, "base_url is missing: give it as an argument$"),
+        ({"base_url": 1}, TypeError, "base_url must be a str or httpx.URL"),
         ({"base_url": ""}, ValueError, "base_url must be an absolute"),
         ({"base_url": "api.test"}, ValueError, "base_url must be an absolute"),
         ({"base_url": "ftp://api.test"}, ValueError, "base_url must be an absolute"),
@@ -461,13 +411,15 @@ class TestWithOptions:
         ({"deadline": -1}, ValueError, "deadline must be 0 seconds or more"),
         ({"deadline": math.nan}, ValueError, "deadline must be 0 seconds or more"),
         ({"custom_headers": [("a", "b")]}, TypeError, "custom_headers must be a mapping"),
+        ({"custom_headers": []}, TypeError, "custom_headers must be a mapping, not list"),
         ({"custom_headers": {"a": 1}}, TypeError, "header 'a' must be a str"),
         ({"custom_headers": {"a b": "c"}}, ValueError, "header name 'a b'"),
         ({"custom_headers": {"a": "b\r\nc: d"}}, ValueError, "header 'a' must not hold CR"),
         ({"custom_headers": {"Content-Length": "3"}}, ValueError, "header 'Content-Length' cannot be set"),
         ({"custom_query": "a=b"}, TypeError, "custom_query must be a mapping"),
-        ({"custom_query": {"a": object()}}, TypeError, r"\['a'\] must be a str"),
-        ({"custom_query": {"a": math.nan}}, ValueError, r"\['a'\] must be a finite number"),
+        ({"custom_query": ()}, TypeError, "custom_query must be a mapping, not tuple"),
+        ({"custom_query": {"a": object()}}, TypeError, r"custom_query\['a'\] must be a str"),
+        ({"custom_query": {"a": math.nan}}, ValueError, r"custom_query\['a'\] must be a finite number"),
         ({"_strict_response_validation": 1}, TypeError, "_strict_response_validation must be True or False"),
         ({"telemetry": "off"}, TypeError, "telemetry must be True or False"),
         ({"retry": 3}, TypeError, "retry must be a RetryPolicy, not 3"),
@@ -490,6 +442,9 @@ def test_bad_arguments_are_named(argument: dict[str, Any], error: type[Exception
         ({"path": "https://u:p@x/y"}, ValueError, "path must not hold a user name"),
         ({"body": {}, "content": b""}, TypeError, "content goes without body"),
         ({"content": b"", "options": {"extra_json": {"a": 1}}}, TypeError, "content goes without body"),
+        ({"content": b"", "files": {"a": b"b"}}, TypeError, "content goes without files"),
+        ({"files": b"a"}, TypeError, "files must be a mapping"),
+        ({"body": [1], "files": {"a": b"b"}}, TypeError, "body must be a mapping"),
         ({"content": {"a": 1}}, TypeError, "content must be bytes"),
         ({"content": 3}, TypeError, "content must be bytes"),
         ({"body": b"raw"}, TypeError, "body must be values to be sent as JSON"),
@@ -513,6 +468,13 @@ def test_bad_arguments_are_named(argument: dict[str, Any], error: type[Exception
         ({"options": {"idempotency_key": "a\r\nb"}}, ValueError, "header 'Idempotency-Key' must not hold CR"),
         ({"options": {"follow_redirects": 0}}, TypeError, r"options\['follow_redirects'\] must be True or False"),
         ({"options": {"retries": 0}}, TypeError, "options has no key 'retries'"),
+        ({"options": None}, TypeError, "options must be a mapping, not NoneType"),
+        ({"options": {"upload_progress": 1}}, TypeError, r"options\['upload_progress'\] must be a sync function"),
+        ({"options": {"idle_timeout": 1}}, TypeError, r"options\['idle_timeout'\] is for streams and answers left un"),
+        ({"options": {"idle_timeout": -1}, "unread": True}, ValueError, r"options\['idle_timeout'\] must be 0 seconds"),
+        ({"options": {"idle_timeout": "1"}, "stream": True}, TypeError, r"options\['idle_timeout'\] must be a number"),
+        ({"options": {"terminal_event": "end"}, "unread": True}, TypeError, r"options\['terminal_event'\] is for str"),
+        ({"options": {"resume": True}, "stream": True}, ValueError, r"options\['resume'\] is for GET streams: a POST"),
     ],
 )
 def test_bad_calls_are_named(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -522,7 +484,11 @@ def test_bad_calls_are_named(arguments: dict[str, Any], error: type[Exception], 
 
 
 def test_a_credential_is_in_no_repr() -> None:
-    client = BaseClient(base_url="https://api.test/v1?api_key=s3cret", custom_headers={"Authorization": "s3cret"})
+    client = BaseClient(
+        base_url="https://api.test/v1?api_key=s3cret",
+        custom_headers={"Authorization": "s3cret"},
+        custom_query={"token": "s3cret"},
+    )
     assert "s3cret" not in repr(client)
     assert repr(client) == "<BaseClient BaseURL('https://api.test/v1/?api_key=[redacted]')>"
 

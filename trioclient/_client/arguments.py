@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .._types import RequestOptions
+from .._types import RequestOptions, checked_bool
 
 if TYPE_CHECKING:
     import httpx
@@ -27,13 +28,17 @@ __all__ = [
 ]
 
 # A token (RFC 9110, 9.1). CONNECT asks a proxy for a tunnel, which is no call.
+_COMMON_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _METHOD: Final = re.compile(r"(?!CONNECT\Z)[A-Z0-9!#$%&'*+\-.^_`|~]+")
 
 _OPTION_NAMES: Final = frozenset(RequestOptions.__annotations__)
+_UNREAD_OPTIONS: Final = frozenset({"idle_timeout", "resume", "terminal_event"})
 
 
 def checked_method(method: object) -> str:
     """An HTTP method, which is case-sensitive: nothing is put in capitals that was not."""
+    if type(method) is str and method in _COMMON_METHODS:
+        return method
     if not isinstance(method, str):
         raise TypeError(f"method must be a str, not {type(method).__name__}")
     if not _METHOD.fullmatch(method):
@@ -59,7 +64,7 @@ def checked_kind(value: T, kind: type[T], argument: str) -> T:
 
 def checked_mapping(value: MappingT, argument: str) -> MappingT:
     """A mapping; what is in it is for others to check."""
-    if not isinstance(value, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+    if not isinstance(value, (dict, Mapping)):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
         raise TypeError(f"{argument} must be a mapping, not {type(value).__name__}")
     return value
 
@@ -81,14 +86,37 @@ def checked_auth(auth: httpx.Auth | None) -> httpx.Auth | None:
     raise TypeError(f"custom_auth must be an httpx.Auth, such as httpx.BasicAuth(...), not {type(auth).__name__}")
 
 
-def check_options(options: RequestOptions) -> None:
-    """The names, and the kinds of those values that are laid over the client's."""
-    for name in checked_mapping(options, "options"):
-        if name not in _OPTION_NAMES:
-            raise TypeError(f"options has no key {name!r}")
-    for name, layer in (("headers", options.get("headers")), ("params", options.get("params"))):
-        if layer is not None:
-            checked_mapping(layer, f"options[{name!r}]")
-    key = options.get("idempotency_key")
+def check_options(options: RequestOptions, method: str = "GET", *, unread: bool = False, stream: bool = False) -> None:
+    """The names, and the kinds of those values that nobody further down checks; and whether what
+    is for streams is given to one, what is for answers left `unread` to one of those.
+    """
+    checked_mapping(options, "options")
+    if not options.keys() <= _OPTION_NAMES:
+        unknown = next(name for name in options if name not in _OPTION_NAMES)
+        raise TypeError(f"options has no key {unknown!r}")
+    headers, params, key = options.get("headers"), options.get("params"), options.get("idempotency_key")
+    if headers is not None:
+        checked_mapping(headers, "options['headers']")
+    if params is not None:
+        checked_mapping(params, "options['params']")
     if key is not None and not (isinstance(key, str) and key):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
         raise TypeError(f"options['idempotency_key'] must be a str that is not empty, not {key!r}")
+    if not _UNREAD_OPTIONS.isdisjoint(options):
+        _check_unread_options(options, method, unread, stream)
+
+
+def _check_unread_options(options: RequestOptions, method: str, unread: bool, stream: bool) -> None:
+    for name in ("terminal_event", "resume"):
+        if name in options and not stream:
+            raise TypeError(f"options[{name!r}] is for streams: it goes with stream=True")
+    if "idle_timeout" in options and not (unread or stream):
+        raise TypeError("options['idle_timeout'] is for streams and answers left unread; for others there is timeout")
+    if "terminal_event" in options:
+        _check_terminal_event(options["terminal_event"])
+    if checked_bool(options.get("resume", False), "options['resume']") and method != "GET":
+        raise ValueError(f"options['resume'] is for GET streams: a {method} might act twice")
+
+
+def _check_terminal_event(event: object) -> None:
+    if not (isinstance(event, str) and event) and (not callable(event) or inspect.iscoroutinefunction(event)):
+        raise TypeError(f"options['terminal_event'] must be the name of an event, or a sync function, not {event!r}")

@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import httpx
-import trio
 
-from .._codec.decode import AnswerFault, answer_decoder
-from .._codec.headers import find
-from .._codec.redact import redact_url
-from .._engine.failure import error_of
 from .._engine.loop import Engine
 from .._engine.observe import Hook, configure_logging
-from .._faults import LimitFault
 from .._net.defaults import DefaultAsyncHttpxClient
 from .._net.httpx_async import HttpxTransport
 from .._net.protocol import Transport, TransportStatistics
 from .._net.trio_transport import TrioTransport
 from .._policy.retry import RetryPolicy
-from .._types import DEFAULT_MAX_RETRIES, NOT_GIVEN, Headers, Limits, NotGiven, RequestOptions, Timeout
+from .._types import DEFAULT_MAX_RETRIES, NOT_GIVEN, Headers, Limits, NotGiven, Timeout
 from .._version import __version__
 from .arguments import checked_transport
-from .base import BaseClient, Content
+from .base import NO_OPTIONS
+from .calls import AsyncCalls
 from .environment import proxied_by_environment
 from .fan_out import FanOut, fan_out
+from .page_walk import PageDecoder, Walk, list_request
+from .pages import AsyncPaginator, BaseAsyncPage
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self, TypeForm, TypeVar
 
-    from .._engine.call import Answer
+    from .._policy.next_page import ListRequest
+    from .._types import RequestOptions
+    from .client_changes import ClientChanges
+    from .page_walk import BasePage
 
-    T = TypeVar("T", default=Any)
     ItemT = TypeVar("ItemT")
     ValueT = TypeVar("ValueT")
+    ModelT = TypeVar("ModelT")
+    PageT = TypeVar("PageT", bound=BasePage[Any])
+    AsyncPageT = TypeVar("AsyncPageT", bound=BaseAsyncPage[Any])
 
 __all__ = ["AsyncAPIClient", "ClientStatistics"]
-
-# The JSON as it comes: what a call without cast_to asks for. Typed so that its result is Any.
-_ANY = cast("TypeForm[Any]", Any)
-_NO_OPTIONS: RequestOptions = {}
 
 configure_logging()
 
@@ -62,7 +59,7 @@ class ClientStatistics(NamedTuple):
     connections: TransportStatistics
 
 
-class AsyncAPIClient(BaseClient):
+class AsyncAPIClient(AsyncCalls):
     """Calls a JSON HTTP API from trio.
 
         async with trioclient.AsyncAPIClient(base_url="https://api.example.com/v1") as client:
@@ -73,7 +70,8 @@ class AsyncAPIClient(BaseClient):
     body's iterator) propagates as itself.
 
     Args:
-        base_url: root of relative paths; a trailing slash is added.
+        base_url: root of relative paths; a trailing slash is added. A subclass may name a default,
+            and an environment variable.
         version: of the SDK, for the User-Agent and telemetry.
         max_retries: retries after the first attempt; 0 turns them off.
         timeout: seconds per phase and attempt, or an httpx Timeout; default 600 with 5 to connect.
@@ -93,7 +91,7 @@ class AsyncAPIClient(BaseClient):
     def __init__(
         self,
         *,
-        base_url: str | httpx.URL,
+        base_url: str | httpx.URL | None = None,
         version: str = __version__,
         max_retries: int = DEFAULT_MAX_RETRIES,
         timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
@@ -152,25 +150,8 @@ class AsyncAPIClient(BaseClient):
         if self._owns_transport:
             await self._transport.aclose()
 
-    def with_options(
-        self,
-        *,
-        max_retries: int | NotGiven = NOT_GIVEN,
-        timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
-        deadline: float | NotGiven | None = NOT_GIVEN,
-        custom_headers: Headers | None = None,
-        custom_query: Mapping[str, object] | None = None,
-    ) -> Self:
-        """See `BaseClient.with_options`."""
-        clone = super().with_options(
-            max_retries=max_retries,
-            timeout=timeout,
-            deadline=deadline,
-            custom_headers=custom_headers,
-            custom_query=custom_query,
-        )
-        clone._owns_transport = False
-        return clone
+    def _share(self, changes: ClientChanges) -> None:
+        self._owns_transport = False
 
     def statistics(self) -> ClientStatistics:
         """Calls, attempts and connections."""
@@ -183,105 +164,48 @@ class AsyncAPIClient(BaseClient):
             connections=self._transport.statistics(),
         )
 
-    # Calls.
-
-    async def request(
+    def get_api_list(
         self,
-        method: str,
         path: str,
         *,
-        cast_to: TypeForm[T] = _ANY,
+        model: TypeForm[ModelT],
+        page: type[AsyncPageT],
         body: object = None,
-        content: Content = None,
-        options: RequestOptions = _NO_OPTIONS,
-    ) -> T:
-        """Make a call with any method.
+        options: RequestOptions = NO_OPTIONS,
+        method: str = "get",
+        max_pages: int | NotGiven = NOT_GIVEN,
+    ) -> AsyncPaginator[ModelT, AsyncPageT]:
+        """List what comes in pages. Nothing is sent until the result is awaited or iterated.
+
+            async for user in client.get_api_list("/users", model=User, page=AsyncUserPage[User]):
+                ...
 
         Args:
-            method: an HTTP method in capitals.
-            path: relative to the base URL, or an absolute URL.
-            cast_to: the type to decode the answer to: a msgspec Struct, dataclass, attrs class,
-                TypedDict, NamedTuple, pydantic model, container or union of those, ``str``,
-                ``bytes``, ``None`` or ``httpx.Response``. Left out: plain decoded JSON.
+            path: see `request`.
+            model: the type of an item.
+            page: a subclass of `BaseAsyncPage`. A generic one without its type gets `model` for it.
             body: encoded as JSON.
-            content: sent as it is: bytes, str, a binary file, an iterable or async iterable of
-                bytes. An iterator can be sent once, so such a call is not retried.
-            options: this call's own settings, see `RequestOptions`.
+            options: of every page's call, the deadline too; an idempotency key is the first one's only.
+            method: an HTTP method.
+            max_pages: if there are more `LimitExceeded` is raised; ``Limits.max_pages`` if left out.
 
-        Raises APIError, and TypeError or ValueError for arguments that cannot be sent.
+        A page that was given before is not asked for again: `APIResponseValidationError`.
+        Raises TypeError or ValueError naming the argument.
         """
-        decoder = (
-            None if cast_to is httpx.Response else answer_decoder(cast_to, strict=self._strict_response_validation)
-        )
-        call = self._prepare(method, path, body=body, content=content, options=options)
-        answer, trace = await self._engine.run(call)
-        if decoder is None:
-            request = dataclasses.replace(call.record(), method=answer.method, url=redact_url(str(answer.target)))
-            return cast("T", answer.record().to_httpx(request))
-        try:
-            return cast(
-                "T",
-                decoder.decode(
-                    answer.content,
-                    _content_type(answer),
-                    max_depth=self._limits.max_json_depth,
-                ),
-            )
-        except (AnswerFault, LimitFault) as fault:
-            kept = answer._replace(content=answer.content[: self._limits.max_error_body_bytes])
-            raise error_of(trace, fault, trio.current_time(), answer=kept) from fault
+        request = list_request(method, path, body, options)
+        return AsyncPaginator(self._walk_list(request, page, model, BaseAsyncPage, max_pages))
 
-    async def get(self, path: str, *, cast_to: TypeForm[T] = _ANY, options: RequestOptions = _NO_OPTIONS) -> T:
-        """GET; see `request`."""
-        return await self.request("GET", path, cast_to=cast_to, options=options)
-
-    async def post(
+    def _walk_list(
         self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = _ANY,
-        body: object = None,
-        content: Content = None,
-        options: RequestOptions = _NO_OPTIONS,
-    ) -> T:
-        """POST; see `request`."""
-        return await self.request("POST", path, cast_to=cast_to, body=body, content=content, options=options)
-
-    async def put(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = _ANY,
-        body: object = None,
-        content: Content = None,
-        options: RequestOptions = _NO_OPTIONS,
-    ) -> T:
-        """PUT; see `request`."""
-        return await self.request("PUT", path, cast_to=cast_to, body=body, content=content, options=options)
-
-    async def patch(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = _ANY,
-        body: object = None,
-        content: Content = None,
-        options: RequestOptions = _NO_OPTIONS,
-    ) -> T:
-        """PATCH; see `request`."""
-        return await self.request("PATCH", path, cast_to=cast_to, body=body, content=content, options=options)
-
-    async def delete(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = _ANY,
-        body: object = None,
-        content: Content = None,
-        options: RequestOptions = _NO_OPTIONS,
-    ) -> T:
-        """DELETE; see `request`."""
-        return await self.request("DELETE", path, cast_to=cast_to, body=body, content=content, options=options)
+        request: ListRequest,
+        page: type[PageT],
+        model: object,
+        kind: type[BasePage[Any]],
+        max_pages: int | NotGiven,
+    ) -> Walk[PageT]:
+        """What gets the pages, whichever client's they are. See `get_api_list`."""
+        decoder = PageDecoder(page, model, kind, strict=self._strict_response_validation)
+        return Walk(self._prepare, self._engine.run, request, decoder, self._limits, max_pages)
 
     def fan_out(
         self,
@@ -317,8 +241,3 @@ class AsyncAPIClient(BaseClient):
         )
         run.hold_back(self._engine.held_until)
         return run
-
-
-def _content_type(answer: Answer) -> str | None:
-    value = find(answer.headers, b"content-type")
-    return None if value is None else value.decode("latin-1")

@@ -3,26 +3,25 @@
 A call is prepared here, wholly and checked, before the first byte leaves. Nothing in this
 module waits or touches the network.
 
-Header layers, each over the one before: telemetry, the client's own (Accept, User-Agent), the
-subclass's (`default_headers`, then `auth_headers`), `custom_headers`, the call's. An `omit` value
-deletes a name at any layer.
+Header layers are described in `header_layers`; query values lie over one another in the same way:
+the subclass's `default_query`, `custom_query`, the call's. What a client sends with every call
+belongs to its own origin: an absolute URL of another one gets no credential and none of the
+shared query values.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-import secrets
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import httpx
 
-from .._codec.body import NO_BODY, RequestBody, content_body, json_body
 from .._codec.content import ACCEPT_ENCODING
 from .._codec.headers import HeaderBlock
 from .._codec.query import ArrayStyle, encode_query
-from .._codec.redact import credential_headers
 from .._codec.url import BaseURL
 from .._engine.call import ATTEMPT_HEADERS, RETRY_COUNT, PreparedCall
 from .._engine.observe import Hook, Observer
@@ -30,7 +29,6 @@ from .._policy.retry import RetryPolicy
 from .._types import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_TIMEOUT,
-    IDEMPOTENT_METHODS,
     NOT_GIVEN,
     Headers,
     Limits,
@@ -43,18 +41,25 @@ from .._types import (
     checked_seconds,
 )
 from .._version import __version__
-from .arguments import check_options, checked_auth, checked_kind, checked_mapping, checked_method, checked_version
+from .arguments import check_options, checked_auth, checked_kind, checked_method, checked_version
+from .client_changes import ClientChanges, changed, said
+from .environment import base_url_of, headers_in
+from .header_layers import SharedHeaders, headers_laid_over, kept_abroad
+from .idempotency import keyed_headers
+from .query_layers import SharedQuery, query_laid_over
+from .request_body import Content, Files, request_body
 from .telemetry import platform_headers
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, TypeForm, Unpack
 
-__all__ = ["BaseClient", "Content"]
+__all__ = ["ANY", "NO_OPTIONS", "BaseClient", "Content", "Files"]
 
-Content = Any
-"""A raw body: bytes, str, a binary file, or a sync or async iterable of bytes."""
+ANY = cast("TypeForm[Any]", Any)
+"""The JSON as it comes: what a call without cast_to asks for. Typed so that its result is Any."""
 
-_NO_OPTIONS: RequestOptions = {}
+NO_OPTIONS: Final[RequestOptions] = {}
+"""What a call is given that is given none. Not to be changed."""
 
 
 class BaseClient:
@@ -64,11 +69,25 @@ class BaseClient:
     """
 
     idempotency_header: ClassVar[str | None] = "Idempotency-Key"
-    """Carries the key of every call that is not GET or HEAD; None turns keys off. Override."""
+    """Carries the key of every call that is not GET or HEAD, and of any call that was given one;
+    None turns keys off. Override."""
 
     array_style: ClassVar[ArrayStyle] = "repeat"
     """How lists in query parameters are written: ``a=1&a=2`` (repeat), ``a[]=1&a[]=2``
     (brackets), ``a=1,2`` (comma) or ``a[0]=1&a[1]=2`` (indices). Override."""
+
+    form_array_style: ClassVar[ArrayStyle] = "brackets"
+    """How lists in the fields of a form are written, as in `array_style`. Override."""
+
+    default_base_url: ClassVar[str | None] = None
+    """The base URL where neither an argument nor the environment says another. Override."""
+
+    base_url_variable: ClassVar[str | None] = None
+    """The environment variable that holds the base URL where no argument does. Override."""
+
+    custom_headers_variable: ClassVar[str | None] = None
+    """The environment variable that holds further headers, a ``Name: value`` on each line; the
+    argument ``custom_headers`` is laid over them. Override."""
 
     @staticmethod
     def json_default(value: object) -> object:
@@ -78,7 +97,7 @@ class BaseClient:
     def __init__(
         self,
         *,
-        base_url: str | httpx.URL,
+        base_url: str | httpx.URL | None = None,
         version: str = __version__,
         max_retries: int = DEFAULT_MAX_RETRIES,
         timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
@@ -91,35 +110,42 @@ class BaseClient:
         hooks: Sequence[Hook] = (),
         telemetry: bool = True,
     ) -> None:
-        self._base_url = BaseURL(base_url)
+        self._base_url = base_url_of(base_url, self.base_url_variable, self.default_base_url)
         self._version = checked_version(version)
         self._strict_response_validation = checked_bool(_strict_response_validation, "_strict_response_validation")
         self._telemetry = checked_bool(telemetry, "telemetry")
         self._retry = checked_kind(retry, RetryPolicy, "retry") if retry is not None else RetryPolicy()
         self._limits = checked_kind(limits, Limits, "limits") if limits is not None else Limits()
         self._observer = Observer(hooks)
-        self._custom_headers: tuple[Headers, ...] = ()
-        self._custom_query: dict[str, object] = {}
         if self.idempotency_header is not None:
             HeaderBlock.of({self.idempotency_header: ""})
+        self._custom_headers = headers_in(self.custom_headers_variable)
+        self._custom_query: Mapping[str, object] = {}
         self._apply(
-            max_retries=max_retries,
-            timeout=timeout,
-            deadline=deadline,
-            custom_headers=custom_headers,
-            custom_query=custom_query,
+            {
+                "max_retries": max_retries,
+                "timeout": DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout,
+                "deadline": deadline,
+                "custom_headers": {} if custom_headers is None else custom_headers,
+                "custom_query": {} if custom_query is None else custom_query,
+            }
         )
 
     # For subclasses to override.
 
     @property
     def auth_headers(self) -> Headers:
-        """Credentials of every call. Looked up for each; dropped on a redirect to another origin."""
+        """Credentials of every call. Looked up for each; never sent to another origin."""
         return {}
 
     @property
     def default_headers(self) -> Headers:
         """Headers of every call that are no credentials. Looked up for each."""
+        return {}
+
+    @property
+    def default_query(self) -> Mapping[str, object]:
+        """Query values of every call. Looked up for each."""
         return {}
 
     @property
@@ -154,56 +180,74 @@ class BaseClient:
         """Seconds a whole call may take, retries included; None for no limit."""
         return None if self._deadline == math.inf else self._deadline
 
+    @property
+    def custom_headers(self) -> Headers:
+        """What came as ``custom_headers``, from the environment too: it may hold credentials."""
+        return MappingProxyType(self._custom_headers)
+
+    @property
+    def custom_query(self) -> Mapping[str, object]:
+        """What came as ``custom_query``: it may hold credentials."""
+        return MappingProxyType(self._custom_query)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._base_url!r}>"
 
     def with_options(
         self,
         *,
+        base_url: str | httpx.URL | None = None,
         max_retries: int | NotGiven = NOT_GIVEN,
         timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
         deadline: float | NotGiven | None = NOT_GIVEN,
         custom_headers: Headers | None = None,
+        set_custom_headers: Headers | None = None,
         custom_query: Mapping[str, object] | None = None,
+        set_custom_query: Mapping[str, object] | None = None,
     ) -> Self:
         """A cheap copy with other defaults, on the same connections, which it never closes.
 
-        Headers and query values are laid over those the client has. Raises TypeError or
-        ValueError naming the argument.
+        ``custom_headers`` and ``custom_query`` are laid over those the client has;
+        ``set_custom_headers`` and ``set_custom_query`` take their place. A new `base_url` goes the
+        way of the old one: a proxy is not chosen anew. Raises TypeError or ValueError naming the
+        argument.
         """
+        changes: ClientChanges = {
+            "base_url": base_url,
+            "max_retries": max_retries,
+            "timeout": timeout,
+            "deadline": deadline,
+            "custom_headers": custom_headers,
+            "set_custom_headers": set_custom_headers,
+            "custom_query": custom_query,
+            "set_custom_query": set_custom_query,
+        }
         clone = copy.copy(self)
-        clone._apply(
-            max_retries=self._max_retries if isinstance(max_retries, NotGiven) else max_retries,
-            timeout=self._timeout if isinstance(timeout, NotGiven) else timeout,
-            deadline=self.deadline if isinstance(deadline, NotGiven) else deadline,
-            custom_headers=custom_headers,
-            custom_query=custom_query,
-        )
+        clone._apply(said(changes))
+        clone._share(changes)
         return clone
 
-    def _apply(
-        self,
-        *,
-        max_retries: int,
-        timeout: float | Timeout | NotGiven | None,
-        deadline: float | None,
-        custom_headers: Headers | None,
-        custom_query: Mapping[str, object] | None,
-    ) -> None:
-        self._max_retries = checked_int(max_retries, "max_retries")
-        self._timeout = DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout
-        self._timeouts = Timeouts.of(self._timeout)
-        self._deadline = checked_seconds(deadline, "deadline")
-        if custom_headers is not None:
-            # Layers, not one dict: in that the same name in another case would keep its place.
-            self._custom_headers = (*self._custom_headers, dict(checked_mapping(custom_headers, "custom_headers")))
-        if custom_query is not None:
-            self._custom_query = {**self._custom_query, **checked_mapping(custom_query, "custom_query")}
-        encode_query(self._custom_query, self.array_style, "custom_query")
-        self._header_blocks: dict[str | None, HeaderBlock] = {}
-        self._header_source: tuple[Headers, Headers] = ({}, {})
-        self._credentials: frozenset[str] = frozenset()
-        HeaderBlock.of(*self._custom_headers)
+    def copy(self, **changes: Unpack[ClientChanges]) -> Self:
+        """The same as `with_options`."""
+        return self.with_options(**changes)
+
+    def _share(self, changes: ClientChanges) -> None:
+        """Told to a copy when it is made: what it was copied with is not its own to close."""
+
+    def _apply(self, changes: dict[str, Any]) -> None:
+        if "base_url" in changes:
+            self._base_url = BaseURL(changes["base_url"])
+        if "max_retries" in changes:
+            self._max_retries = checked_int(changes["max_retries"], "max_retries")
+        if "timeout" in changes:
+            self._timeout: float | Timeout | None = changes["timeout"]
+            self._timeouts = Timeouts.of(self._timeout)
+        if "deadline" in changes:
+            self._deadline = checked_seconds(changes["deadline"], "deadline")
+        self._custom_headers = changed(self._custom_headers, changes, "custom_headers", headers_laid_over)
+        self._headers = SharedHeaders(self._custom_headers)
+        self._custom_query = changed(self._custom_query, changes, "custom_query", query_laid_over)
+        self._query = SharedQuery(self._custom_query, self.array_style)
 
     # Preparing a call.
 
@@ -213,37 +257,42 @@ class BaseClient:
         path: str,
         *,
         body: object = None,
-        content: Content = None,
-        options: RequestOptions = _NO_OPTIONS,
+        content: Content | None = None,
+        files: Files | None = None,
+        options: RequestOptions = NO_OPTIONS,
+        unread: bool = False,
+        stream: bool = False,
     ) -> PreparedCall:
-        """Merge, check and encode everything. Raises TypeError or ValueError naming the argument."""
+        """Merge, check and encode everything. Raises TypeError or ValueError naming the argument.
+
+        `unread` leaves a good answer's body to the caller, `stream` makes events of it.
+        """
         method = checked_method(method)
-        check_options(options)
-        request_body = self._body(body, content, options.get("extra_json"))
-        block = self._shared_headers(request_body.content_type).over(options.get("headers"))
-        headers = block.raw
-        keyed = method in IDEMPOTENT_METHODS
-        if method not in ("GET", "HEAD") and self.idempotency_header is not None:
-            key = options.get("idempotency_key")
-            if key is not None:
-                block = block.over({self.idempotency_header: key})
-                headers = block.raw
-            elif not block.mentions(self.idempotency_header):
-                line = (self.idempotency_header.encode("ascii"), self._new_idempotency_key().encode("ascii"))
-                headers = [*headers, line]
-                keyed = True
-            keyed = keyed or block.get(self.idempotency_header) is not None
-        timeouts = Timeouts.of(options["timeout"], "options['timeout']") if "timeout" in options else self._timeouts
-        query = options.get("params")
-        if self._custom_query or query:
-            encoded = encode_query({**self._custom_query, **(query or {})}, self.array_style)
+        unread = unread or stream
+        if options is not NO_OPTIONS:
+            check_options(options, method, unread=unread, stream=stream)
+        body_to_send = request_body(
+            body,
+            content,
+            files,
+            options,
+            default=None if self.json_default is BaseClient.json_default else self.json_default,
+            form_array_style=self.form_array_style,
+        )
+        foreign = self._base_url.is_foreign(path)
+        block = self._shared_headers(body_to_send.content_type, foreign, stream).over(options.get("headers"))
+        headers, keyed = keyed_headers(block, method, self.idempotency_header, options.get("idempotency_key"))
+        params = options.get("params")
+        if foreign:
+            query = encode_query(params, self.array_style) if params else ""
         else:
-            encoded = ""
+            query = self._query.encoded(self.default_query, params)
+        timeouts = Timeouts.of(options["timeout"], "options['timeout']") if "timeout" in options else self._timeouts
         return PreparedCall(
             method=method,
-            target=self._base_url.join(path, encoded),
+            target=self._base_url.join(path, query),
             headers=headers,
-            body=request_body,
+            body=body_to_send,
             timeouts=timeouts,
             deadline=(
                 checked_seconds(options["deadline"], "options['deadline']") if "deadline" in options else self._deadline
@@ -254,49 +303,38 @@ class BaseClient:
                 else self._max_retries
             ),
             keyed=keyed,
-            follow_redirects=checked_bool(options.get("follow_redirects", True), "options['follow_redirects']"),
-            credentials=self._credentials,
+            follow_redirects=(
+                checked_bool(options["follow_redirects"], "options['follow_redirects']")
+                if "follow_redirects" in options
+                else True
+            ),
+            credentials=self._headers.credentials,
             attempt_headers=self._attempt_headers(block, timeouts),
-            auth=checked_auth(self.custom_auth),
+            auth=None if foreign else checked_auth(self.custom_auth),
+            unread=unread,
+            idle_timeout=(
+                checked_seconds(options["idle_timeout"], "options['idle_timeout']")
+                if "idle_timeout" in options
+                else math.inf
+            ),
+            foreign=foreign,
         )
+
+    def _shared_headers(self, content_type: str | None, foreign: bool, stream: bool) -> HeaderBlock:
+        """The layers below the call's own."""
+        block = self._headers.block(
+            self._own_headers, self.default_headers, self.auth_headers, content_type=content_type, stream=stream
+        )
+        return kept_abroad(block, self._headers.credentials) if foreign else block
+
+    def _own_headers(self) -> Headers:
+        headers = {"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self.user_agent}
+        if not self._telemetry:
+            return headers
+        return {**platform_headers(), "X-Trioclient-Package-Version": self._version, **headers}
 
     def _attempt_headers(self, block: HeaderBlock, timeouts: Timeouts) -> tuple[str, ...]:
         if not self._telemetry:
             return ()
         names = ATTEMPT_HEADERS if timeouts.read != math.inf else (RETRY_COUNT,)
         return tuple([name for name in names if not block.mentions(name)])
-
-    def _body(self, body: object, content: Content, extra_json: Mapping[str, object] | None) -> RequestBody:
-        if content is not None:
-            if body is not None or extra_json is not None:
-                raise TypeError("content goes without body and extra_json: it is sent as it is")
-            return content_body(content)
-        if body is None and extra_json is None:
-            return NO_BODY
-        default = None if self.json_default is BaseClient.json_default else self.json_default
-        return json_body(body, extra_json, default=default)
-
-    def _shared_headers(self, content_type: str | None) -> HeaderBlock:
-        """The layers below the call's own, merged anew only when the subclass's have changed."""
-        source = (self.auth_headers, self.default_headers)
-        if source != self._header_source:
-            self._header_source = (
-                dict(checked_mapping(source[0], "auth_headers")),
-                dict(checked_mapping(source[1], "default_headers")),
-            )
-            self._header_blocks.clear()
-            self._credentials = credential_headers(source[0])
-        block = self._header_blocks.get(content_type)
-        if block is None:
-            block = self._header_blocks[content_type] = HeaderBlock.of(
-                {**platform_headers(), "X-Trioclient-Package-Version": self._version} if self._telemetry else None,
-                {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self.user_agent},
-                {"Content-Type": content_type} if content_type is not None else None,
-                source[1],
-                source[0],
-                *self._custom_headers,
-            )
-        return block
-
-    def _new_idempotency_key(self) -> str:
-        return f"trioclient-{secrets.token_hex(16)}"

@@ -1,7 +1,8 @@
-"""Does the environment name a proxy for a URL? It then goes through httpx, which knows proxies.
+"""What a client takes from the environment: proxies, and what an SDK's author names variables for.
 
-A loopback address is never proxied. ``NO_PROXY`` is read as httpx reads it, and where httpx does
-not, as its author meant it:
+A URL for which the environment names a proxy goes through httpx, which knows proxies. A loopback
+address is never proxied. ``NO_PROXY`` is read as httpx reads it, and where httpx does not, as its
+author meant it:
 
     example.com           it and everything under it
     .example.com          only what is under it; so too *.example.com (httpx: from httpx2 on)
@@ -20,13 +21,64 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Union
 
-from .._codec.url import Target
+from .._codec.headers import HeaderBlock
+from .._codec.url import BaseURL, Target
 from .._net.proxies import no_proxy_entries, proxies_in
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["proxied_by_environment"]
+__all__ = ["base_url_of", "headers_in", "proxied_by_environment"]
+
+
+def base_url_of(
+    argument: str | httpx.URL | None,
+    variable: str | None,
+    default: str | None,
+    environ: Mapping[str, str] = os.environ,
+) -> BaseURL:
+    """The argument, else what `variable` holds, else the default. An empty variable is unset.
+
+    Raises TypeError or ValueError naming ``base_url``, and the variable where it is to blame.
+    """
+    if argument is not None:
+        return BaseURL(argument)
+    value = environ.get(variable, "").strip() if variable is not None else ""
+    if value:
+        try:
+            return BaseURL(value)
+        except ValueError as error:
+            raise ValueError(f"{error} (it is from the environment variable {variable})") from None
+    if default is not None:
+        return BaseURL(default)
+    hint = f", or set the environment variable {variable}" if variable is not None else ""
+    raise TypeError(f"base_url is missing: give it as an argument{hint}")
+
+
+def headers_in(variable: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The headers that `variable` holds, a ``Name: value`` on each line that is not blank.
+
+    Raises ValueError naming the variable and the line, of which nothing is shown: it may well be
+    a credential.
+    """
+    headers: dict[str, str] = {}
+    lines = environ.get(variable, "").split("\n") if variable is not None else []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, colon, value = line.partition(":")
+        header = {name.strip(): value.strip()}
+        try:
+            HeaderBlock.of(header)
+        except ValueError:
+            colon = ""
+        if not colon:
+            raise ValueError(
+                f"the environment variable {variable} must hold lines of 'Name: value':"
+                f" line {number} is no header that can be sent"
+            )
+        headers.update(header)
+    return headers
 
 
 def proxied_by_environment(url: Union[Target, httpx.URL, str], environ: Mapping[str, str] = os.environ) -> bool:
