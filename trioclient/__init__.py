@@ -7,11 +7,20 @@ one background trio thread. Everything public is importable from here; tools for
 
 from ._attempt_record import AttemptRecord
 from ._blocking import BlockingResource, blocking
+from ._blocking_pages import BaseSyncPage
+from ._blocking_response import APIResponse
+from ._blocking_stream import Stream
 from ._client.async_client import AsyncAPIClient, ClientStatistics
 from ._client.base import BaseClient
+from ._client.client_changes import ClientChanges
 from ._client.fan_out import FanOut, fan_out
 from ._client.fan_out_report import FanOutReport, FanOutStatistics, Outcome
-from ._codec.lenient import UnknownVariant
+from ._client.page_walk import BasePage
+from ._client.pages import AsyncPaginator, BaseAsyncPage
+from ._client.request_options import make_request_options
+from ._client.response import AsyncAPIResponse
+from ._client.stream import AsyncStream
+from ._codec.unknown_variant import UnknownVariant
 from ._codec.url import path_template
 from ._engine.observe import Hook
 from ._errors import (
@@ -36,8 +45,10 @@ from ._errors import (
 from ._net.defaults import DefaultAsyncHttpxClient, DefaultHttpxClient
 from ._net.protocol import Transport, TransportStatistics
 from ._net.trio_transport import TrioTransport
+from ._policy.next_page import PageInfo
 from ._policy.retry import RetryPolicy
 from ._records import RequestRecord, ResponseRecord
+from ._server_sent_event import ServerSentEvent
 from ._sync_client import SyncAPIClient
 from ._types import (
     DEFAULT_MAX_RETRIES,
@@ -58,16 +69,24 @@ __all__ = [
     "NOT_GIVEN",
     "APIConnectionError",
     "APIError",
+    "APIResponse",
     "APIResponseValidationError",
     "APIStatusError",
     "APIStreamError",
     "APITimeoutError",
     "AsyncAPIClient",
+    "AsyncAPIResponse",
+    "AsyncPaginator",
+    "AsyncStream",
     "AttemptRecord",
     "AuthenticationError",
     "BadRequestError",
+    "BaseAsyncPage",
     "BaseClient",
+    "BasePage",
+    "BaseSyncPage",
     "BlockingResource",
+    "ClientChanges",
     "ClientStatistics",
     "ConflictError",
     "DeadlineExceeded",
@@ -84,6 +103,7 @@ __all__ = [
     "NotGiven",
     "Omit",
     "Outcome",
+    "PageInfo",
     "PermissionDeniedError",
     "RateLimitError",
     "RequestOptions",
@@ -91,6 +111,8 @@ __all__ = [
     "RequestTooLargeError",
     "ResponseRecord",
     "RetryPolicy",
+    "ServerSentEvent",
+    "Stream",
     "SyncAPIClient",
     "Timeout",
     "Transport",
@@ -101,6 +123,7 @@ __all__ = [
     "__version__",
     "blocking",
     "fan_out",
+    "make_request_options",
     "omit",
     "path_template",
 ]

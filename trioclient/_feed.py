@@ -19,7 +19,7 @@ from typing import Any, Generic, Literal, TypeVar
 import outcome
 import trio
 
-from ._portal import GRACE, PORTAL_ENDED, Crossing, Lease, let_go, start_task
+from ._portal import GRACE, PORTAL_ENDED, Crossing, Lease, let_go, let_go_unhurried, start_task
 
 __all__ = ["Feed", "Feeder"]
 
@@ -195,6 +195,14 @@ class Feed(Generic[T]):
                 self._crossing.cancel(self._portal, patience)
         finally:
             self._end()
+
+    def drop(self) -> None:
+        """Cancel the function and wait for nothing, as in a finalizer."""
+        if self.open:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._crossing.cancel_soon(self._portal)
+        self._open = False
+        let_go_unhurried(self)
 
     def _end(self) -> None:
         self._open = False

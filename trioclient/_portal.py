@@ -41,6 +41,8 @@ __all__ = [
     "Portal",
     "Wait",
     "let_go",
+    "let_go_unhurried",
+    "refuse_trio_threads",
     "start_task",
 ]
 
@@ -116,10 +118,14 @@ class Crossing(Generic[R]):
         self._begun = True
         try:
             with self._scope:
-                return await self._work()
-            raise RuntimeError("cancelled: nobody waits for this call any more")
+                return self._arrived(await self._work())
+            raise RuntimeError("cancelled: it was closed, or nobody waits for it any more")
         finally:
             self._running.release()
+
+    def _arrived(self, result: R) -> R:
+        """Told of the result in the step in which it is there."""
+        return result
 
     @property
     def ended(self) -> bool:
@@ -128,9 +134,13 @@ class Crossing(Generic[R]):
     def cancel(self, portal: Portal, patience: float) -> None:
         """Cancel the task, scheduled or not, and wait at most `patience` seconds for its end."""
         with contextlib.suppress(trio.RunFinishedError):
-            portal.token.run_sync_soon(self._cancel)
+            self.cancel_soon(portal)
             if self._running.acquire(timeout=patience):
                 self._running.release()
+
+    def cancel_soon(self, portal: Portal) -> None:
+        """Cancel the task and wait for nothing. Raises RunFinishedError."""
+        portal.token.run_sync_soon(self._cancel)
 
     def _cancel(self) -> None:
         self._scope.cancel()
@@ -231,15 +241,16 @@ class _Process:
 
 
 _process = _Process()
-# The portals of the processes this one was forked from, kept for ever; see `Portal._main`.
-_inherited: list[Portal] = []
+# Of the processes this one was forked from, kept for ever with all who held their portals; see
+# `Portal._main`.
+_inherited: list[_Process] = []
 
 
 def _forget_parent() -> None:
     global _process  # noqa: PLW0603 # the lock, too, may have been held by a thread that is gone
     if _process.portal is not None:
         _process.portal.gone = True
-        _inherited.append(_process.portal)
+        _inherited.append(_process)
     _process = _Process()
 
 
@@ -267,6 +278,23 @@ def let_go(holder: object) -> None:
         portal.stop()
 
 
+def let_go_unhurried(holder: object) -> None:
+    """The same, but where that was the last holder the portal idles on until somebody else lets go.
+
+    Waits for nothing, so that finalizers and the portal's own tasks may call it.
+    """
+    _process.holders.discard(holder)
+
+
+def refuse_trio_threads() -> None:
+    """Raise RuntimeError on a thread that runs trio."""
+    if _runs_trio():
+        raise RuntimeError(
+            "a blocking client cannot be called from a thread that runs trio, all of which would stand still: "
+            "use AsyncAPIClient and await its methods there"
+        )
+
+
 class Lease:
     """One owner's hold on the portal: from the first call to the release, renewed after a fork.
 
@@ -283,11 +311,7 @@ class Lease:
         """
         if sys.is_finalizing():
             raise RuntimeError("a blocking client cannot be called while the interpreter shuts down: call it before")
-        if _runs_trio():
-            raise RuntimeError(
-                "a blocking client cannot be called from a thread that runs trio, all of which would stand still: "
-                "use AsyncAPIClient and await its methods there"
-            )
+        refuse_trio_threads()
         process = _process
         with process.lock:
             if process.portal is None or not process.portal.alive:

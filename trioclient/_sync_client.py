@@ -9,10 +9,12 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ._blocking import BlockingFace, blocking
+from ._blocking_calls import SyncCalls
 from ._blocking_fan_out import BlockingFanOut, blocking_fan_out
+from ._blocking_pages import BaseSyncPage, first_page
 from ._client.async_client import AsyncAPIClient, ClientStatistics
-from ._client.base import BaseClient, Content
+from ._client.base import NO_OPTIONS, BaseClient, Content, Files
+from ._client.page_walk import list_request
 from ._net.httpx_sync import HttpxThreadTransport
 from ._portal import Lease
 from ._types import DEFAULT_MAX_RETRIES, NOT_GIVEN, Headers, Limits, NotGiven, RequestOptions, Timeout
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import httpx
-    from typing_extensions import Self
+    from typing_extensions import Self, TypeForm
 
+    from ._client.client_changes import ClientChanges
     from ._engine.call import PreparedCall
     from ._engine.observe import Hook
     from ._net.protocol import Transport
@@ -33,9 +36,11 @@ __all__ = ["SyncAPIClient"]
 
 ItemT = TypeVar("ItemT")
 ValueT = TypeVar("ValueT")
+ModelT = TypeVar("ModelT")
+SyncPageT = TypeVar("SyncPageT", bound=BaseSyncPage[Any])
 
 
-class SyncAPIClient(BlockingFace, BaseClient):
+class SyncAPIClient(SyncCalls, BaseClient):
     """Calls a JSON HTTP API from blocking code.
 
         with trioclient.SyncAPIClient(base_url="https://api.example.com/v1") as client:
@@ -55,7 +60,7 @@ class SyncAPIClient(BlockingFace, BaseClient):
     def __init__(
         self,
         *,
-        base_url: str | httpx.URL,
+        base_url: str | httpx.URL | None = None,
         version: str = __version__,
         max_retries: int = DEFAULT_MAX_RETRIES,
         timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
@@ -85,6 +90,8 @@ class SyncAPIClient(BlockingFace, BaseClient):
             "telemetry": telemetry,
         }
         super().__init__(**arguments)
+        # What of these came from the environment was read once.
+        arguments |= {"base_url": self.base_url, "custom_headers": self.custom_headers}
         client: Any = http_client  # of httpx or of httpx2
         if client is not None and not hasattr(client, "aclose"):
             if transport is not None:
@@ -140,29 +147,11 @@ class SyncAPIClient(BlockingFace, BaseClient):
                 message = f"a {type(self).__name__} was dropped without close(); use it in a `with`"
                 warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
 
-    def with_options(
-        self,
-        *,
-        max_retries: int | NotGiven = NOT_GIVEN,
-        timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
-        deadline: float | NotGiven | None = NOT_GIVEN,
-        custom_headers: Headers | None = None,
-        custom_query: Mapping[str, object] | None = None,
-    ) -> Self:
-        """See `BaseClient.with_options`."""
-        changes: dict[str, Any] = {
-            "max_retries": max_retries,
-            "timeout": timeout,
-            "deadline": deadline,
-            "custom_headers": custom_headers,
-            "custom_query": custom_query,
-        }
-        clone = super().with_options(**changes)
-        clone._twin = self._twin.with_options(**changes)
-        if isinstance(clone._twin, _Twin):
-            clone._twin.face = clone
-        clone._owns_twin = False
-        return clone
+    def _share(self, changes: ClientChanges) -> None:
+        self._twin = self._twin.with_options(**changes)
+        if isinstance(self._twin, _Twin):
+            self._twin.face = self
+        self._owns_twin = False
 
     def statistics(self) -> ClientStatistics:
         """Calls, attempts and connections."""
@@ -170,12 +159,28 @@ class SyncAPIClient(BlockingFace, BaseClient):
 
     # Calls.
 
-    request = blocking(AsyncAPIClient.request)
-    get = blocking(AsyncAPIClient.get)
-    post = blocking(AsyncAPIClient.post)
-    put = blocking(AsyncAPIClient.put)
-    patch = blocking(AsyncAPIClient.patch)
-    delete = blocking(AsyncAPIClient.delete)
+    def get_api_list(
+        self,
+        path: str,
+        *,
+        model: TypeForm[ModelT],
+        page: type[SyncPageT],
+        body: object = None,
+        options: RequestOptions = NO_OPTIONS,
+        method: str = "get",
+        max_pages: int | NotGiven = NOT_GIVEN,
+    ) -> SyncPageT:
+        """Get the first page of what comes in pages; iterating over it gets the others, item by item.
+
+            for user in client.get_api_list("/users", model=User, page=SyncUserPage[User]):
+                ...
+
+        `page` is a subclass of `BaseSyncPage`. See `AsyncAPIClient.get_api_list`.
+        """
+        request = list_request(method, path, body, options)
+        # Both clients are one.
+        walk = self._twin._walk_list(request, page, model, BaseSyncPage, max_pages)  # pyright: ignore[reportPrivateUsage]
+        return first_page(walk, self._lease)
 
     def fan_out(
         self,
@@ -226,7 +231,12 @@ class _Twin(AsyncAPIClient):
         path: str,
         *,
         body: object = None,
-        content: Content = None,
-        options: RequestOptions | None = None,
+        content: Content | None = None,
+        files: Files | None = None,
+        options: RequestOptions = NO_OPTIONS,
+        unread: bool = False,
+        stream: bool = False,
     ) -> PreparedCall:
-        return self.face._prepare(method, path, body=body, content=content, options=options or {})
+        return self.face._prepare(
+            method, path, body=body, content=content, files=files, options=options, unread=unread, stream=stream
+        )

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 import trioclient
-from trioclient.testing import BlockingLoopbackServer, LoopbackServer, reply, stall
+from trioclient.testing import BlockingLoopbackServer, LoopbackServer, event_stream, reply, stall
 
 ROOT = Path(trioclient.__file__).parent.parent
 LIMIT = 20.0
@@ -42,6 +42,9 @@ def server() -> Iterator[BlockingLoopbackServer]:
         server.route("GET", "/item", lambda request: reply(json=request.header("x-mark")))
         server.route("GET", "/never", stall())
         server.route("POST", "/never", stall())
+        server.route("GET", "/numbers", event_stream(*range(50_000), chunk_delay=0.001))
+        server.route("GET", "/quiet", stall(-1, of=event_stream(1)))
+        server.route("GET", "/download", stall(-1, of=reply(content=bytes(5_000_000))))
         yield server
 
 
@@ -110,6 +113,48 @@ WAITING = {
             for outcome in run:
                 pass
     """,
+    "a stream that is opened": """
+        print("ready")
+        SyncAPIClient(base_url=url).get("/never", stream=True)
+    """,
+    "a stream that is read": """
+        print("ready")
+        with SyncAPIClient(base_url=url) as client:
+            with client.get("/numbers", stream=True) as stream:
+                list(stream)
+    """,
+    "a stream that is silent, in no `with`": """
+        print("ready")
+        client = SyncAPIClient(base_url=url)
+        for event in client.get("/quiet", stream=True):
+            pass
+    """,
+    "streams one after another": """
+        print("ready")
+        with SyncAPIClient(base_url=url) as client:
+            while True:
+                with client.get("/numbers", stream=True) as stream:
+                    for number in stream:
+                        if number == 3:
+                            break
+    """,
+    "a stream over httpx": """
+        import httpx
+        print("ready")
+        with SyncAPIClient(base_url=url, http_client=httpx.Client()) as client:
+            with client.get("/quiet", stream=True) as stream:
+                list(stream)
+    """,
+    "a download": """
+        import tempfile
+        print("ready")
+        with SyncAPIClient(base_url=url) as client:
+            with client.with_streaming_response.get("/download") as response, tempfile.TemporaryDirectory() as folder:
+                try:
+                    response.stream_to_file(folder + "/file", progress=lambda received, total: None)
+                finally:
+                    assert os.listdir(folder) == []
+    """,
 }
 
 
@@ -153,6 +198,33 @@ def test_after_ctrl_c_the_request_is_gone_and_the_client_goes_on(server: Blockin
     server.wait_connections_closed(1)
     output, complaints = finish(process)
     assert (output.split(), complaints) == (["ready", "0", "0", "None", "0"], "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there SIGINT cannot be sent to another process")
+@pytest.mark.parametrize("carrier", ["None", "httpx.Client()", "httpx.AsyncClient()"])
+def test_after_ctrl_c_the_stream_is_gone_and_the_client_goes_on(server: BlockingLoopbackServer, carrier: str) -> None:
+    process = start(
+        server,
+        f"""
+        import httpx
+
+        with SyncAPIClient(base_url=url, http_client={carrier}) as client:
+            try:
+                for event in client.get("/quiet", stream=True):
+                    pass
+            except KeyboardInterrupt:
+                connections = client.statistics().connections
+                print(connections.open - (connections.idle or 0))
+            print(client.get("/item"))
+        print(len(portals()))
+        """,
+    )
+    server.wait_requests(1)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    server.wait_connections_closed(1)
+    output, complaints = finish(process)
+    assert (output.split(), complaints) == (["0", "None", "0"], "")
 
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
@@ -243,6 +315,35 @@ def test_a_fan_out_of_the_parent_cannot_be_iterated_in_the_child(server: Blockin
 
 
 @needs_fork
+@pytest.mark.parametrize("end_of_child", ["os._exit(7)", "del stream; gc.collect(); sys.exit(7)"])
+def test_a_stream_of_the_parent_cannot_be_read_in_the_child(server: BlockingLoopbackServer, end_of_child: str) -> None:
+    code, output, complaints = run(
+        server,
+        f"""
+        with SyncAPIClient(base_url=url) as client:
+            with client.get("/numbers", cast_to=int, stream=True) as stream:
+                next(stream)
+                child = os.fork()
+                if not child:
+                    refused = 0
+                    try:
+                        list(stream)
+                    except RuntimeError as error:
+                        refused = "fork" in str(error)
+                    stream.close()
+                    client.get("/item")
+                    if refused:
+                        {end_of_child}
+                    os._exit(8)
+                status = os.waitpid(child, 0)[1]
+                print(next(stream) < next(stream), os.WEXITSTATUS(status))
+        """,
+        *QUIET,
+    )
+    assert (code, output, complaints) == (0, ["True", "7"], "")
+
+
+@needs_fork
 def test_a_pool_of_forked_processes_works(server: BlockingLoopbackServer) -> None:
     code, output, complaints = run(
         server,
@@ -325,6 +426,21 @@ def test_leaving_in_the_midst_of_another_threads_call_hangs_not(server: Blocking
         """,
     )
     assert (code, complaints) == (0, "")
+
+
+@pytest.mark.parametrize("last_word", ["", "os.kill(os.getpid(), signal.SIGINT)", "sys.exit()"])
+def test_leaving_in_the_midst_of_a_stream_hangs_not(server: BlockingLoopbackServer, last_word: str) -> None:
+    code, output, complaints = run(
+        server,
+        f"""
+        signal.signal(signal.SIGINT, lambda number, frame: sys.exit())
+        client = SyncAPIClient(base_url=url)
+        stream = client.get("/numbers", stream=True)
+        print(next(stream))
+        {last_word}
+        """,
+    )
+    assert (code, output, complaints) == (0, ["0"], "")
 
 
 def test_exit_hooks_may_call_and_close(server: BlockingLoopbackServer) -> None:

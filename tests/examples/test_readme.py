@@ -24,7 +24,7 @@ import trio
 
 import trioclient
 from trioclient import AsyncAPIClient, Limits, RequestOptions, RetryPolicy, _errors
-from trioclient.testing import BlockingLoopbackServer, LoopbackServer, RecordedRequest, Reply, reply
+from trioclient.testing import BlockingLoopbackServer, LoopbackServer, RecordedRequest, Reply, event_stream, reply
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 PACKAGE = Path(trioclient.__file__).parents[1]
@@ -43,6 +43,12 @@ def create_message(request: RecordedRequest) -> Reply:
     return reply(201, json={"id": "m-1", "text": request.json()["text"]})
 
 
+def members(request: RecordedRequest) -> Reply:
+    if "cursor=2" in request.target:
+        return reply(json={"data": [{"name": "Bea"}]})
+    return reply(json={"data": [{"name": "Ada"}], "next_cursor": "2"})
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingLoopbackServer]:
     """The API that the README speaks of."""
@@ -59,11 +65,20 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingLoopbackServer]:
         server.route("POST", "/v1/charges", reply(422, json={"error": {"message": "amount must be positive"}}))
         server.route("POST", "/v1/messages", create_message)
         server.route("GET", "/v1/messages/m-1", reply(json={"id": "m-1", "text": "hi"}))
+        words = ("start", {"id": "c-1"}), ("word", {"text": "hello"}), ("stop", "")
+        server.route("POST", "/v1/chat", event_stream(*words))
+        server.route("GET", "/v1/export", reply(content="a,b\n1,2\n"))
+        server.route("POST", "/v1/files", reply(201, json={}))
+        server.route("GET", "/v1/members", members)
         yield server
 
 
 @pytest.mark.parametrize("title", [title for title, blocks in SECTIONS.items() if blocks])
-def test_the_code_of_a_section_runs(title: str, server: BlockingLoopbackServer, tmp_path: Path) -> None:
+def test_the_code_of_a_section_runs(
+    title: str, server: BlockingLoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "export.csv").write_text("a,b\n", encoding="utf-8")
     names: dict[str, Any] = {"__name__": "readme"}
     for number, block in enumerate(SECTIONS[title]):
         source = block.replace(API, f"{server.url}v1")
@@ -190,7 +205,7 @@ def test_every_link_within_leads_somewhere() -> None:
     anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in SECTIONS}
     assert set(re.findall(r"\]\(#(.*?)\)", README)) <= anchors
     files = re.findall(r"\]\((?!https?:|#)(.*?)\)", README)
-    assert not [name for name in files if not (Path(__file__).parents[2] / name).is_file()]
+    assert not [name for name in files if not (Path(__file__).parents[2] / name).exists()]
 
 
 def test_the_names_of_the_testing_kit_exist() -> None:

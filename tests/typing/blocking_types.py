@@ -66,7 +66,7 @@ def wrong_arguments_are_found(shelf: Shelf) -> None:
 
 
 def what_is_not_async_is_found(function: Callable[[Any], int]) -> None:
-    blocking(function)  # pyright: ignore[reportArgumentType]
+    blocking(function)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def the_client_is_made_that_way(client: SyncAPIClient) -> None:

@@ -5,6 +5,7 @@ the instant on trio's virtual clock. `LoopbackServer` is a real server on a real
 answers, delays, misbehaves and keeps a record as it is told.
 """
 
+from ._event_replies import event_stream, json_lines
 from ._loopback import LoopbackServer
 from ._loopback_thread import BlockingLoopbackServer
 from ._misreplies import drip, drop, flood, raw, stall, truncate
@@ -25,8 +26,10 @@ __all__ = [
     "SeenRequest",
     "drip",
     "drop",
+    "event_stream",
     "fault",
     "flood",
+    "json_lines",
     "raw",
     "reply",
     "stall",

@@ -10,8 +10,9 @@ from typing import Literal, Union
 
 import trio
 
-from .._codec.body import AsyncPieces
+from .._codec.body import AsyncPieces, RequestBody
 from .._faults import ClosedFault, ConnectFault, DisconnectFault, Fault, ProtocolFault
+from .._net.pieces import Sending
 from .._net.protocol import PhaseScope, TransportStatistics, WireRequest, WireResponse
 from .._types import RawHeaders, Sent, checked_seconds
 from ._replies import Reply
@@ -230,11 +231,21 @@ def _checked(outcome: object, seen: SeenRequest) -> Outcome:
 
 
 async def _whole_body(request: WireRequest) -> bytes:
-    if request.body.content is not None:
-        return request.body.content
-    pieces = request.body.pieces()
+    sending = Sending(request.body)
+    sending.tell()
+    content = b"".join(await _pieces(request.body))
+    sending.count(content)
+    sending.tell()
+    sending.end()
+    return content
+
+
+async def _pieces(body: RequestBody) -> list[bytes]:
+    if body.content is not None:
+        return [body.content]
+    pieces = body.pieces()
     if isinstance(pieces, AsyncPieces):
         async with aclosing(pieces):
-            return b"".join([piece async for piece in pieces])
+            return [piece async for piece in pieces]
     with closing(pieces):
-        return b"".join(pieces)
+        return list(pieces)

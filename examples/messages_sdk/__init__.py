@@ -1,0 +1,166 @@
+"""The Anthropic Messages API from Python: a worked example of an SDK on trioclient.
+
+    from messages_sdk import MessagesClient
+
+    with MessagesClient() as client:
+        message = client.messages.create(
+            model="claude-sonnet-4-5", max_tokens=1024, messages=[{"role": "user", "content": "Hello"}]
+        )
+        print(message.text)
+
+`AsyncMessagesClient` has the same methods for trio. Every method is written once, for async. What
+plays the service in examples and tests is in `messages_sdk.fake_api`.
+"""
+
+from .accumulator import MessageAccumulator
+from .batches import (
+    BatchCanceled,
+    BatchErrored,
+    BatchExpired,
+    BatchResult,
+    BatchSucceeded,
+    DeletedMessageBatch,
+    ErrorObject,
+    ErrorResponse,
+    MessageBatch,
+    MessageBatchIndividualResponse,
+    RequestCounts,
+)
+from .client import AsyncMessagesClient, MessagesClient
+from .errors import MissingKeyError, ToolInputError, error_type
+from .events import (
+    BlockDelta,
+    CitationsDelta,
+    ContentBlockDeltaEvent,
+    ContentBlockStartEvent,
+    ContentBlockStopEvent,
+    DeltaUsage,
+    InputJSONDelta,
+    MessageDelta,
+    MessageDeltaEvent,
+    MessageStartEvent,
+    MessageStopEvent,
+    MessageStreamEvent,
+    SignatureDelta,
+    TextDelta,
+    ThinkingDelta,
+)
+from .files import DeletedFile, FileMetadata, UploadedFile
+from .message_params import (
+    BatchRequestParam,
+    ContentBlockParam,
+    CountTokensParams,
+    DocumentBlockParam,
+    ImageBlockParam,
+    MessageParam,
+    MessageParams,
+    TextBlockParam,
+    ThinkingParam,
+    ToolChoiceParam,
+    ToolParam,
+    ToolResultBlockParam,
+)
+from .message_stream import AsyncMessageStream, MessageStream
+from .message_types import (
+    CharLocation,
+    ContentBlock,
+    ContentBlockLocation,
+    KnownBlock,
+    Message,
+    MessageTokensCount,
+    PageLocation,
+    RedactedThinkingBlock,
+    SearchResultLocation,
+    ServerToolUsage,
+    ServerToolUseBlock,
+    StopReason,
+    TextBlock,
+    TextCitation,
+    ThinkingBlock,
+    ToolUseBlock,
+    Usage,
+    WebSearchError,
+    WebSearchResult,
+    WebSearchResultBlock,
+    WebSearchResultLocation,
+)
+from .models import ModelInfo
+from .pages import AsyncCursorPage, AsyncIDPage, SyncCursorPage, SyncIDPage
+
+__all__ = [
+    "AsyncCursorPage",
+    "AsyncIDPage",
+    "AsyncMessageStream",
+    "AsyncMessagesClient",
+    "BatchCanceled",
+    "BatchErrored",
+    "BatchExpired",
+    "BatchRequestParam",
+    "BatchResult",
+    "BatchSucceeded",
+    "BlockDelta",
+    "CharLocation",
+    "CitationsDelta",
+    "ContentBlock",
+    "ContentBlockDeltaEvent",
+    "ContentBlockLocation",
+    "ContentBlockParam",
+    "ContentBlockStartEvent",
+    "ContentBlockStopEvent",
+    "CountTokensParams",
+    "DeletedFile",
+    "DeletedMessageBatch",
+    "DeltaUsage",
+    "DocumentBlockParam",
+    "ErrorObject",
+    "ErrorResponse",
+    "FileMetadata",
+    "ImageBlockParam",
+    "InputJSONDelta",
+    "KnownBlock",
+    "Message",
+    "MessageAccumulator",
+    "MessageBatch",
+    "MessageBatchIndividualResponse",
+    "MessageDelta",
+    "MessageDeltaEvent",
+    "MessageParam",
+    "MessageParams",
+    "MessageStartEvent",
+    "MessageStopEvent",
+    "MessageStream",
+    "MessageStreamEvent",
+    "MessageTokensCount",
+    "MessagesClient",
+    "MissingKeyError",
+    "ModelInfo",
+    "PageLocation",
+    "RedactedThinkingBlock",
+    "RequestCounts",
+    "SearchResultLocation",
+    "ServerToolUsage",
+    "ServerToolUseBlock",
+    "SignatureDelta",
+    "StopReason",
+    "SyncCursorPage",
+    "SyncIDPage",
+    "TextBlock",
+    "TextBlockParam",
+    "TextCitation",
+    "TextDelta",
+    "ThinkingBlock",
+    "ThinkingDelta",
+    "ThinkingParam",
+    "ToolChoiceParam",
+    "ToolInputError",
+    "ToolParam",
+    "ToolResultBlockParam",
+    "ToolUseBlock",
+    "UploadedFile",
+    "Usage",
+    "WebSearchError",
+    "WebSearchResult",
+    "WebSearchResultBlock",
+    "WebSearchResultLocation",
+    "error_type",
+]
