@@ -20,6 +20,7 @@ from ._client.pages import AsyncPaginator, BaseAsyncPage
 from ._client.request_options import make_request_options
 from ._client.response import AsyncAPIResponse
 from ._client.stream import AsyncStream
+from ._codec.multipart import FileTypes
 from ._codec.unknown_variant import UnknownVariant
 from ._codec.url import path_template
 from ._engine.observe import Hook
@@ -95,6 +96,7 @@ __all__ = [
     "FanOut",
     "FanOutReport",
     "FanOutStatistics",
+    "FileTypes",
     "Hook",
     "InternalServerError",
     "LimitExceeded",

@@ -106,8 +106,8 @@ def blocking(method: Callable[Concatenate[Any, P], Awaitable[Any]]) -> Callable[
 class BlockingResource(BlockingFace):
     """Base of the blocking twin of a group of an SDK's methods; see `blocking`.
 
-    Made with the blocking client, or with another resource of it; makes its async twin with that
-    one's own twin.
+    Made with the blocking client; makes its async twin with that one's own. Made with another
+    resource of it, it makes its twin with that resource's twin.
     """
 
     async_class: ClassVar[Callable[[Any], object]]

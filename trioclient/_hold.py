@@ -237,7 +237,7 @@ class Hold(Generic[OpenT]):
             was_closed = self.resource.is_closed
             self._drop()
             if not was_closed:
-                message = f"a {self.name} was dropped without close(); use it in a `with`"
+                message = f"an open {self.name} was dropped without close(); use it in a `with`"
                 warnings.warn(message, ResourceWarning, source=self, stacklevel=2)
 
 

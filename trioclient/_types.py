@@ -114,7 +114,8 @@ class RequestOptions(TypedDict, total=False):
     idle_timeout: float | None
     """Of a stream or an answer left unread: seconds without a byte after which it counts as broken."""
     resume: bool
-    """Of a GET stream: connect anew where it breaks off, saying which event was the last."""
+    """Of a GET stream of events: connect anew where it breaks off or ends, saying which event was the
+    last. `max_retries` bounds the connections in a row that bring none; 0 resumes nothing."""
     upload_progress: Callable[[int, int | None], object]
     """Called with the bytes of the body sent so far and their number in all, None where nobody
     knows; from 0 again with each attempt. On the thread that runs trio, so it must not block; with a

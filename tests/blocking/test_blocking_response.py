@@ -296,7 +296,7 @@ def test_one_that_is_dropped_says_so_and_lets_go(server: BlockingLoopbackServer)
             client.with_streaming_response.get("/stops").__enter__()
             gc.collect()
         assert [str(warning.message) for warning in caught if warning.category is ResourceWarning] == [
-            "a APIResponse was dropped without close(); use it in a `with`"
+            "an open APIResponse was dropped without close(); use it in a `with`"
         ]
         wait_let_go(client)
 

@@ -305,7 +305,7 @@ def test_one_that_is_dropped_says_so_and_lets_go(server: BlockingLoopbackServer,
             del stream
             gc.collect()
         assert [str(warning.message) for warning in caught if warning.category is ResourceWarning] == [
-            "a Dropped was dropped without close(); use it in a `with`"
+            "an open Dropped was dropped without close(); use it in a `with`"
         ]
         wait_until(lambda: is_let_go(trio_client))
 

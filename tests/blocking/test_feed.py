@@ -250,3 +250,16 @@ def test_a_feed_on_a_portal_that_broke_down_says_so(monkeypatch: pytest.MonkeyPa
     for thread in portal_threads():
         thread.join()
     lease.release()
+
+
+def test_a_dropped_feed_is_cancelled_and_nobody_waits_for_that() -> None:
+    lease = Lease()
+    endless = Endless()
+    feed = Feed(lease, endless).__enter__()
+    assert next(feed) == 0
+    feed.drop()
+    lease.call(trio.testing.wait_all_tasks_blocked)
+    assert endless.cancelled
+    assert list(feed) == []
+    lease.release()
+    assert portal_threads() == []

@@ -179,7 +179,7 @@ def wait_blocked(lease: Lease) -> None:
 
 def test_one_that_is_dropped_says_so_and_is_closed(lease: Lease) -> None:
     tap = Tap()
-    assert dropped(lambda: held(lease, tap)) == ["a Hold was dropped without close(); use it in a `with`"]
+    assert dropped(lambda: held(lease, tap)) == ["an open Hold was dropped without close(); use it in a `with`"]
     wait_blocked(lease)
     assert tap.is_closed
 

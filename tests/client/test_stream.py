@@ -114,6 +114,12 @@ class TestTime:
         assert caught.value.elapsed == ended
         assert values == [n for n in range(3) if 2.0 * n < ended]
 
+    async def test_comments_keep_it_alive(self, opened: OpenStream, autojump_clock: Any) -> None:
+        comments = [b": still here\n\n"] * 10
+        async with opened(event_stream(1, *comments, 2, chunk_delay=2.0), idle_timeout=3.0) as stream:
+            assert [value async for value in stream] == [1, 2]
+        assert trio.current_time() == 22.0
+
     async def test_the_callers_own_scope(self, opened: OpenStream, autojump_clock: Any) -> None:
         with trio.move_on_after(3.0) as scope:
             async with opened(event_stream(1, 2, chunk_delay=5.0)) as stream:

@@ -89,6 +89,38 @@ class TestPieces:
         assert await rest(body) == content
         assert body.received == len(content)
 
+    @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+    async def test_what_was_flushed_is_there(self, coding: str) -> None:
+        """A server that compresses events flushes each."""
+        if coding == "gzip":
+            compressor = zlib.compressobj(wbits=31)
+            pieces = [compressor.compress(b"one") + compressor.flush(zlib.Z_SYNC_FLUSH), compressor.compress(b"two")]
+            pieces[-1] += compressor.flush()
+        elif coding == "br":
+            import brotli
+
+            writer = brotli.Compressor()
+            pieces = [writer.process(b"one") + writer.flush(), writer.process(b"two") + writer.finish()]
+        else:
+            zstandard = pytest.importorskip("zstandard", reason="3.14 has its own, which cannot be got here otherwise")
+            packer = zstandard.ZstdCompressor().compressobj()
+            first = packer.compress(b"one") + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+            pieces = [first, packer.compress(b"two") + packer.flush()]
+        body = body_over(Wire(*pieces, headers=[(b"content-encoding", coding.encode())]))
+        assert [await body.receive() for _ in range(3)] == [b"one", b"two", b""]
+
+    async def test_two_tasks(self, autojump_clock: Any) -> None:
+        """The second one is told off, the first one none the wiser."""
+        body = body_over(Wire(1.0, b"one"))
+        async with trio.open_nursery() as nursery:
+
+            async def intrude() -> None:
+                with pytest.raises(trio.BusyResourceError):
+                    await body.receive()
+
+            nursery.start_soon(intrude)
+            assert await rest(body) == b"one"
+
     async def test_no_bytes_are_no_compressed_body(self) -> None:
         assert await rest(body_over(Wire(headers=[GZIP]))) == b""
 

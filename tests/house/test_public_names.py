@@ -42,6 +42,7 @@ PUBLIC = [
     "FanOut",
     "FanOutReport",
     "FanOutStatistics",
+    "FileTypes",
     "Hook",
     "InternalServerError",
     "LimitExceeded",

@@ -105,6 +105,7 @@ class Client:
         self._client = client
         self._blocking = blocking
         self.statistics = client.statistics
+        self.closed = False
         self.stream_class: Any = trioclient.Stream if blocking else trioclient.AsyncStream
 
     async def request(self, method: str, path: str, **arguments: Any) -> Any:
@@ -119,6 +120,11 @@ class Client:
     def streaming(self, *args: Any, verb: str = "request", **arguments: Any) -> AbstractAsyncContextManager[Any]:
         manager = getattr(self._client.with_streaming_response, verb)(*args, **arguments)
         return _InThread(manager) if self._blocking else manager
+
+    async def aclose(self) -> None:
+        """Before its time."""
+        self.closed = True
+        await (_in_thread(self._client.close) if self._blocking else self._client.aclose())
 
     async def _call(self, call: Callable[..., Any], *args: Any, **arguments: Any) -> Any:
         with trio.fail_after(PATIENCE):
@@ -296,7 +302,8 @@ def stage(face: str) -> OpenStage:
             async with _FACES[face](client_class, **{**defaults, **arguments}) as client:
                 stage = Stage(server, client, attempts)
                 yield stage
-                await stage.recovers()
+                if not client.closed:
+                    await stage.recovers()
             with trio.fail_after(PATIENCE):
                 await server.wait_connections_closed()
         gc.collect()

@@ -4,12 +4,14 @@ right end, which is never a success that is none.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from trioclient import APIConnectionError, APIError, APIStreamError, Limits
-from trioclient.testing import RecordedRequest, Reply, event_stream, json_lines, truncate
+from trioclient.testing import RecordedRequest, Reply, event_stream, json_lines, reply, truncate
 
 EVENTS = (("a", 1), b": ping\n\n", ("b", 2), ("end", 3))
 SLOTS = Limits(max_connections=1)
@@ -143,3 +145,30 @@ async def test_json_lines(stage: Any) -> None:
             assert outcome == Outcome([1, 2, 3], None)
         else:
             assert outcome == Outcome([1, 2][: body.count(b"\n")], APIStreamError), f"at byte {size}"
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length"])
+async def test_a_body_read_as_such(stage: Any, framing: Any, tmp_path: Path) -> None:
+    """Read whole or saved: all of it or an error, and no file unless it is all."""
+    recording = Recording(reply(chunks=[b"one ", b"two ", b"three"], framing=framing))
+
+    def cut(request: RecordedRequest) -> Any:
+        return truncate(int(request.path[1:]), of=recording.answer)
+
+    async with stage(limits=SLOTS, max_retries=0, keep=0) as scene:
+        scene.answer(cut, path="/*")
+        for size in range(len(recording.wire) + 1):
+            outcomes: list[Any] = []
+            for save in [False, True]:
+                try:
+                    async with scene.client.streaming("GET", f"/{size}") as response:
+                        if save:
+                            await response.stream_to_file(tmp_path / f"{size}")
+                        outcomes.append(b"one two three" if save else await response.read())
+                except APIError as error:
+                    outcomes.append(type(error))
+            body = recording.body(size)
+            whole = size == len(recording.wire)
+            failure = APIConnectionError if body is None else APIStreamError
+            assert outcomes == [b"one two three" if whole else failure] * 2, f"at byte {size}"
+            assert os.listdir(tmp_path) == ([f"{size}"] if whole else []), f"at byte {size}"

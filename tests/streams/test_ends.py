@@ -112,13 +112,13 @@ class TestReuse:
             assert await connections_of(scene) == 1
 
     async def test_what_is_left_behind_it_is_waited_for_a_moment(self, stage: Any) -> None:
-        answer = event_stream(("stop", 1), b": goodbye\n\n", chunk_delay=0.02)
+        answer = event_stream(("stop", 1), b": goodbye\n\n", chunk_delay=0.005)
         async with stage() as scene:
             assert await scene.values(answer, cast_to=int, options={"terminal_event": "stop"}) == [1]
             assert await connections_of(scene) == 1
 
     async def test_after_done(self, stage: Any) -> None:
-        answer = event_stream(1, "[DONE]", b": goodbye\n\n", chunk_delay=0.02)
+        answer = event_stream(1, "[DONE]", b": goodbye\n\n", chunk_delay=0.005)
         async with stage() as scene:
             assert await scene.values(answer, cast_to=int) == [1]
             assert await connections_of(scene) == 1
@@ -337,7 +337,7 @@ class TestBookkeeping:
 
     async def test_statistics(self, stage: Any) -> None:
         async with stage() as scene:
-            async with await scene.stream(reply(503), event_stream(1, 2, chunk_delay=0.02), cast_to=int) as stream:
+            async with await scene.stream(reply(503), event_stream(1, 2, chunk_delay=0.005), cast_to=int) as stream:
                 statistics = scene.client.statistics()
                 assert (statistics.calls, statistics.attempts, statistics.retries) == (1, 2, 1)
                 assert statistics.connections.open == 1

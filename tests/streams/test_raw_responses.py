@@ -350,7 +350,7 @@ class TestFaults:
             for options, kind in [
                 ({"idle_timeout": 0.05}, APIStreamError),
                 ({"timeout": 0.05}, APIStreamError),
-                ({"deadline": 0.2}, DeadlineExceeded),
+                ({"deadline": 0.4}, DeadlineExceeded),
             ]:
                 async with scene.client.streaming("GET", "/", options=options) as response:
                     with pytest.raises(kind) as caught:

@@ -6,8 +6,8 @@ Content-Type                                  format
 text/event-stream                             server-sent events
 application/jsonl, x-jsonl, jsonlines,        JSON lines
 x-jsonlines, ndjson, x-ndjson
-none, text/plain, application/octet-stream    loose: JSON lines if the body begins like a JSON
-or binary/octet-stream                        value, else server-sent events; strict: AnswerFault
+none, text/plain, application/octet-stream,   loose: JSON lines if the body begins like a JSON
+application/binary, binary/octet-stream       value, else server-sent events; strict: AnswerFault
 any other                                     AnswerFault
 ============================================  =====================================================
 """
@@ -29,7 +29,9 @@ _JSON_LINES: Final = frozenset(
     for kind in ("application", "text")
     for name in ("jsonl", "x-jsonl", "jsonlines", "x-jsonlines", "ndjson", "x-ndjson")
 )
-_SAYS_NOTHING: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream"})
+_SAYS_NOTHING: Final = frozenset(
+    {"", "text/plain", "application/octet-stream", "application/binary", "binary/octet-stream"}
+)
 _BEGINS_JSON: Final = b'{["-0123456789'  # no field of an event stream does
 _MOST_BLANK: Final = 1024  # bytes after which it is guessed without having seen anything
 

@@ -82,12 +82,14 @@ class AnswerBody:
         """The next piece, decompressed; ``b""`` at the end.
 
         Raises a `Fault` where the body breaks off, is corrupt, or does not come in time; it is
-        closed then.
+        closed then. For one task at a time.
         """
         if self._ended:
             return b""
         if self._closed:
             raise DisconnectFault(_CLOSED)
+        if self._receiving:
+            raise trio.BusyResourceError("another task is reading this answer already")
         self._receiving = True
         try:
             piece = await self._next_piece()

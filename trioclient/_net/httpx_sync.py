@@ -2,8 +2,9 @@
 
 A thread cannot be interrupted. Who is cancelled leaves it behind at once, and the step, when it
 comes to its end, closes the answer and gives the permit back; until then it counts as one of the
-exchanges under way. Where it reads an answer its connection is shut down under it, which ends it. So that it does end, no timeout given to httpx is longer than what the call
-has left, and a body that is being sent breaks off at its next piece.
+exchanges under way. So that it does end, no timeout given to httpx is longer than what the call
+has left, a body that is being sent breaks off at its next piece, and under a thread that reads an
+answer the connection is shut down.
 
 The state of an exchange is what both sides, trio and the thread, agree on under a lock:
 
