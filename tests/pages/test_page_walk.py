@@ -368,19 +368,20 @@ class TestTenThousandPages:
     """No page is kept, and of each only a few bytes."""
 
     PAGES = 10_000
+    FEWER = 2_000
 
-    def transport(self) -> ScriptedTransport:
+    def transport(self, pages: int) -> ScriptedTransport:
         def answer(request: Any) -> Any:
             transport.requests.clear()
             number = int(request.query.removeprefix("cursor=") or 1)
-            following: Any = {"params": {"cursor": number + 1}} if number < self.PAGES else {}
+            following: Any = {"params": {"cursor": number + 1}} if number < pages else {}
             return a_page([number * 1000, number * 1000 + 1], **following)
 
         transport = ScriptedTransport(answer, repeat_last=True)
         return transport
 
     @contextmanager
-    def flat(self, gauge: Callable[[], int], most: int) -> Iterator[Callable[[], None]]:
+    def flat(self, pages: int, gauge: Callable[[], int], most: int) -> Iterator[Callable[[], None]]:
         """From the hundredth item taken on, `gauge` may not rise by more than `most`."""
         taken = before = 0
 
@@ -393,15 +394,15 @@ class TestTenThousandPages:
 
         yield take
         gc.collect()
-        assert taken == self.PAGES * 2
+        assert taken == pages * 2
         assert gauge() - before < most
 
     async def test_in_bytes(self, listed: Any) -> None:
-        async with AsyncAPIClient(base_url="https://api.test", transport=self.transport()) as client:
+        async with AsyncAPIClient(base_url="https://api.test", transport=self.transport(self.PAGES)) as client:
             items = aiter(client.get_api_list("/list", model=int, page=listed[0]))
             tracemalloc.start()
             try:
-                with self.flat(lambda: tracemalloc.get_traced_memory()[0], 4_000_000) as take:
+                with self.flat(self.PAGES, lambda: tracemalloc.get_traced_memory()[0], 4_000_000) as take:
                     async for _ in items:
                         take()
             finally:
@@ -410,22 +411,22 @@ class TestTenThousandPages:
     # The same in blocks of memory, which are counted anyway: a page would be more than ten.
 
     async def test_prefetched(self, listed: Any) -> None:
-        async with AsyncAPIClient(base_url="https://api.test", transport=self.transport()) as client:
+        async with AsyncAPIClient(base_url="https://api.test", transport=self.transport(self.FEWER)) as client:
             async with client.get_api_list("/list", model=int, page=listed[0]).prefetch() as items:
-                with self.flat(sys.getallocatedblocks, 5 * self.PAGES) as take:
+                with self.flat(self.FEWER, sys.getallocatedblocks, 5 * self.FEWER) as take:
                     async for _ in items:
                         take()
 
     def test_blocking(self, listed: Any) -> None:
-        with SyncAPIClient(base_url="https://api.test", transport=self.transport()) as client:
+        with SyncAPIClient(base_url="https://api.test", transport=self.transport(self.FEWER)) as client:
             items = iter(client.get_api_list("/list", model=int, page=listed[1]))
-            with self.flat(sys.getallocatedblocks, 5 * self.PAGES) as take:
+            with self.flat(self.FEWER, sys.getallocatedblocks, 5 * self.FEWER) as take:
                 for _ in items:
                     take()
 
     def test_blocking_and_prefetched(self, listed: Any) -> None:
-        with SyncAPIClient(base_url="https://api.test", transport=self.transport()) as client:
+        with SyncAPIClient(base_url="https://api.test", transport=self.transport(self.FEWER)) as client:
             with client.get_api_list("/list", model=int, page=listed[1]).prefetch() as items:
-                with self.flat(sys.getallocatedblocks, 5 * self.PAGES) as take:
+                with self.flat(self.FEWER, sys.getallocatedblocks, 5 * self.FEWER) as take:
                     for _ in items:
                         take()

@@ -98,7 +98,9 @@ class TestWhole:
             await response.write_to_file(file)
             assert file.content == CONTENT
             told: list[Any] = []
-            await response.stream_to_file(os.fspath(file), chunk_size=2_000_000, progress=lambda *args: told.append(args))
+            await response.stream_to_file(
+                os.fspath(file), chunk_size=2_000_000, progress=lambda *args: told.append(args)
+            )
             assert file.content == CONTENT
             assert told == [(size, len(CONTENT)) for size in (2_000_000, 4_000_000, len(CONTENT))]
 

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, get_args, get_origin
 
+import trio
+
 from .._codec.event_values import SKIPPED, EventValues
 from .._engine.event_source import EventSource
 from .._faults import DisconnectFault, Fault
@@ -64,6 +66,7 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
+        await trio.lowlevel.checkpoint_if_cancelled()
         return cast("T", await self._next(self._values))
 
     def events(self) -> AsyncIterator[ServerSentEvent]:
@@ -102,6 +105,7 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
 
     async def next_event(self) -> ServerSentEvent:
         """The next one of `events`."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         return cast("ServerSentEvent", await self._next(self._raw))
 
     async def next_batch(self, *, raw: bool) -> list[Any]:
