@@ -162,7 +162,7 @@ def named(name: str) -> Callable[[ServerSentEvent], bool]:
         ([("a", 1), ("stop", "")], [1], True, True),
         ([("a", 1), DONE, ("stop", 2)], [1], True, False),
         ([("a", 1), ("stop", "[DONE]")], [1], True, True),
-        ([("a", 1), ERROR], [1, ErrorEvent], False, False),
+        ([("a", 1), ERROR], [1, ErrorEvent], True, False),
         ([("a", 1), ("stop", "no JSON")], [1, AnswerFault], True, True),
     ],
 )

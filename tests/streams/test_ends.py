@@ -123,6 +123,14 @@ class TestReuse:
             assert await scene.values(answer, cast_to=int) == [1]
             assert await connections_of(scene) == 1
 
+    @pytest.mark.parametrize("error", [("error", "no"), {"error": {"message": "no"}}], ids=["named", "nameless"])
+    async def test_after_an_error(self, stage: Any, error: Any) -> None:
+        answer = event_stream(error, b": goodbye\n\n", chunk_delay=0.005)
+        async with stage() as scene:
+            with pytest.raises(APIStatusError, match="no"):
+                await scene.values(answer)
+            assert await connections_of(scene) == 1
+
     @pytest.mark.parametrize("face", ["async, trio", "async, httpx", "blocking, trio"])
     async def test_a_server_that_does_not_end_is_left(self, stage: Any) -> None:
         endless = event_stream(("stop", 1), ("delta", 2), chunk_delay=1000.0)

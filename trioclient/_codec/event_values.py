@@ -74,7 +74,7 @@ class EventValues:
         self._is_terminal = None if terminal_event is None else _terminal_test(terminal_event)
         self._has_names: bool | None = None
         self.over = False
-        """The terminal event, or ``[DONE]``, was seen: nothing after it counts."""
+        """The terminal event, ``[DONE]`` or an error was seen: nothing after it counts."""
         self.complete = terminal_event is None
         """Whether the stream may end here."""
 
@@ -96,17 +96,21 @@ class EventValues:
         if self._takes_anything:
             return self._decode(event, self._max_depth)
         if name == b"error":
-            raise ErrorEvent(event.data)
+            raise self._error(event)
         if done or name == b"ping" or not (event.data if self._takes_blank else data):
             return SKIPPED
         if not name or name == b"message":
             if not self._takes_error and b'"error"' in data and is_bare_error(data):
-                raise ErrorEvent(event.data)
+                raise self._error(event)
             if not name and self._has_names:
                 return SKIPPED
         if self._has_names is None:
             self._has_names = name != b""
         return self._decode(event, self._max_depth)
+
+    def _error(self, event: EventBytes) -> ErrorEvent:
+        self.over = True
+        return ErrorEvent(event.data)
 
 
 def _terminal_test(terminal_event: object) -> Callable[[EventBytes], bool]:
