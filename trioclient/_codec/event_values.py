@@ -4,11 +4,11 @@ For each event, the first of these that applies:
 
 ==================================  ==========================================================
 named or picked as terminal event   the stream is over, and complete; below for its value
-named ``error``                     `ErrorEvent`
+named ``error``                     `ErrorEvent`; the stream is over
 data is ``[DONE]``                  no value; the stream is over
 named ``ping``                      no value
 no data (blank, where it is JSON)   no value
-no name, and data is a bare error   `ErrorEvent`, see `event_errors`
+no name, and data is a bare error   the same, see `event_errors`
 no name, in a stream of named ones  no value
 any other                           its data decoded, see `event_decoder`
 ==================================  ==========================================================
