@@ -53,7 +53,7 @@ async def server() -> AsyncIterator[LoopbackServer]:
 
 @pytest.fixture
 async def client(library: ModuleType) -> AsyncIterator[Any]:
-    async with library.AsyncClient(trust_env=False) as client:
+    async with library.AsyncClient(trust_env=False, verify=False) as client:
         yield client
 
 
@@ -124,7 +124,7 @@ async def test_connections_are_kept(transport: HttpxTransport, server: LoopbackS
 
 async def test_redirects_are_left_to_the_engine(library: ModuleType, server: LoopbackServer, wire: Wire) -> None:
     server.route("GET", "/away", reply(302, headers={"Location": "/ok"}))
-    async with library.AsyncClient(follow_redirects=True, trust_env=False) as client:
+    async with library.AsyncClient(follow_redirects=True, trust_env=False, verify=False) as client:
         response = await send(HttpxTransport(client, limits=Limits()), wire(url=f"{server.url}away"))
         await response.aclose()
     assert response.status == 302
@@ -196,7 +196,7 @@ async def test_a_redirect_to_another_origin_takes_nothing_of_the_clients_along(
             params={"key": "secret"},
             trust_env=False,
         ) as http_client,
-        library.AsyncClient(auth=("user", "secret"), trust_env=False) as with_auth,
+        library.AsyncClient(auth=("user", "secret"), trust_env=False, verify=False) as with_auth,
     ):
         other.route("GET", "/ok", reply(json=1))
         server.route("GET", "/away", reply(302, headers={"Location": f"{other.url}ok"}))
@@ -217,7 +217,7 @@ async def test_a_hook_that_reads_the_answer(library: ModuleType, server: Loopbac
     async def hook(response: Any) -> None:
         await response.aread()
 
-    async with library.AsyncClient(event_hooks={"response": [hook]}, trust_env=False) as client:
+    async with library.AsyncClient(event_hooks={"response": [hook]}, trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         response = await send(transport, wire(url=f"{server.url}zip", headers=[(b"Accept-Encoding", b"gzip")]))
         assert b"content-encoding" not in dict(response.headers)
@@ -234,7 +234,7 @@ async def test_a_bug_in_a_hook_is_the_callers(
     async def hook(_: Any) -> None:
         raise bug
 
-    async with library.AsyncClient(event_hooks={when: [hook]}, trust_env=False) as client:
+    async with library.AsyncClient(event_hooks={when: [hook]}, trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         with pytest.raises(KeyError) as caught:
             await send(transport, wire(url=f"{server.url}ok"))
@@ -247,7 +247,7 @@ async def test_a_digest_challenge_sends_a_replayable_body_again(
 ) -> None:
     challenge = reply(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
     server.route("POST", "/digest", challenge, reply(content=b"in"))
-    async with library.AsyncClient(auth=library.DigestAuth("user", "secret"), trust_env=False) as client:
+    async with library.AsyncClient(auth=library.DigestAuth("user", "secret"), trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         body = content_body([b"one ", b"two"])
         assert await exchange(transport, wire("POST", f"{server.url}digest", body=body)) == b"in"
@@ -260,7 +260,7 @@ async def test_a_digest_challenge_to_a_one_shot_body_is_not_answered_with_an_emp
 ) -> None:
     challenge = reply(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'})
     server.route("POST", "/digest", challenge)
-    async with library.AsyncClient(auth=library.DigestAuth("user", "secret"), trust_env=False) as client:
+    async with library.AsyncClient(auth=library.DigestAuth("user", "secret"), trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         with pytest.raises(RuntimeError, match="already sent"):
             await send(transport, wire("POST", f"{server.url}digest", body=content_body(iter([b"once"]))))
@@ -272,7 +272,9 @@ async def test_mounts_and_mocks_take_part(library: ModuleType, wire: Wire) -> No
     def answer(request: Any) -> Any:
         return library.Response(200, json={"host": request.url.host, "body": request.content.decode()})
 
-    client = library.AsyncClient(mounts={"all://mounted.test": library.MockTransport(answer)}, trust_env=False)
+    client = library.AsyncClient(
+        mounts={"all://mounted.test": library.MockTransport(answer)}, trust_env=False, verify=False
+    )
     transport = HttpxTransport(client, limits=Limits())
     body = content_body(iter([b"str", b"eamed"]))
     answered = await exchange(transport, wire("POST", "http://mounted.test/x", body=body))
@@ -463,10 +465,11 @@ async def test_faults_on_the_wire(
     await server.wait_connections_closed()
 
 
-async def test_an_unknown_certificate(transport: HttpxTransport, wire: Wire) -> None:
+async def test_an_unknown_certificate(library: ModuleType, wire: Wire) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    async with LoopbackServer(ssl_context=context) as server:
+    async with LoopbackServer(ssl_context=context) as server, library.AsyncClient(trust_env=False) as client:
+        transport = HttpxTransport(client, limits=Limits())
         request = wire(url=server.url)
         with pytest.raises(ConnectFault, match="certificate verify failed"):
             await send(transport, request)
@@ -537,7 +540,7 @@ async def test_a_slow_hook_is_not_the_servers_fault(library: ModuleType, wire: W
     async def hook(_: Any) -> None:
         await trio.sleep(0.3)
 
-    async with library.AsyncClient(event_hooks={"response": [hook]}, trust_env=False) as client:
+    async with library.AsyncClient(event_hooks={"response": [hook]}, trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         request = wire(url=f"{server.url}ok", timeouts=Timeouts(5, 0.2, 5, 5))
         assert await exchange(transport, request) == b'{"ok":true}'
@@ -581,7 +584,7 @@ async def test_no_more_permits_than_connections(
 ) -> None:
     own, mounted = (library.Limits(max_connections=size) for size in sizes)
     mounts = {"all://mounted.test": library.AsyncHTTPTransport(limits=mounted)}
-    async with library.AsyncClient(limits=own, mounts=mounts, trust_env=False) as client:
+    async with library.AsyncClient(limits=own, mounts=mounts, trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits(max_connections=limit))
         assert transport.permits.statistics().total == expected
 
@@ -593,7 +596,7 @@ async def test_permits_of_an_unknown_transport(library: ModuleType) -> None:
 
 
 async def test_the_pool_behind_never_queues(library: ModuleType, server: LoopbackServer, wire: Wire) -> None:
-    async with library.AsyncClient(limits=library.Limits(max_connections=3), trust_env=False) as client:
+    async with library.AsyncClient(limits=library.Limits(max_connections=3), trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         # A pool timeout of nothing: whoever queues in httpx's pool fails.
         request = Timeouts(5, 5, 5, 5)
@@ -671,7 +674,7 @@ async def test_cancelled_while_reading(transport: HttpxTransport, server: Loopba
 
 
 async def test_cancelled_in_the_tls_handshake(library: ModuleType, wire: Wire) -> None:
-    async with LoopbackServer() as server, library.AsyncClient(trust_env=False) as client:
+    async with LoopbackServer() as server, library.AsyncClient(trust_env=False, verify=False) as client:
         server.greet(stall())
         transport = HttpxTransport(client, limits=Limits())
         phases = PhaseScope()
@@ -689,7 +692,7 @@ async def test_cancelled_in_the_tls_handshake_through_a_proxy(
     library: ModuleType, wire: Wire, server: LoopbackServer
 ) -> None:
     server.route("CONNECT", "*", stall(-1, of=reply(content=b"x")))
-    async with library.AsyncClient(proxy=server.url, trust_env=False) as client:
+    async with library.AsyncClient(proxy=server.url, trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         with trio.move_on_after(0.1) as scope:
             await send(transport, wire(url="https://far.test/"))
@@ -774,6 +777,6 @@ def test_a_blocking_client_is_refused(library: ModuleType) -> None:
 async def test_a_subclass_of_a_client(library: ModuleType, server: LoopbackServer, wire: Wire) -> None:
     # One of the same name, in a module of its own, as SDKs have them.
     kind = type("AsyncClient", (library.AsyncClient,), {"__module__": __name__})
-    async with kind(trust_env=False) as client:
+    async with kind(trust_env=False, verify=False) as client:
         transport = HttpxTransport(client, limits=Limits())
         assert await exchange(transport, wire(url=f"{server.url}ok")) == b'{"ok":true}'

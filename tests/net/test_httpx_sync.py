@@ -47,7 +47,7 @@ async def server() -> AsyncIterator[LoopbackServer]:
 
 @pytest.fixture
 def client(library: ModuleType) -> Iterator[Any]:
-    with library.Client(trust_env=False) as client:
+    with library.Client(trust_env=False, verify=False) as client:
         yield client
 
 
@@ -145,7 +145,7 @@ async def test_the_body_comes_as_it_crossed_the_wire(
 async def test_a_hook_that_reads_the_answer(library: ModuleType, server: LoopbackServer, wire: Wire) -> None:
     server.route("GET", "/zip", ZIPPED)
     hooks = {"response": [lambda response: response.read()]}
-    with library.Client(event_hooks=hooks, trust_env=False) as client:
+    with library.Client(event_hooks=hooks, trust_env=False, verify=False) as client:
         transport = HttpxThreadTransport(client, limits=Limits())
         response = await send(transport, wire(url=f"{server.url}zip", headers=[(b"Accept-Encoding", b"gzip")]))
         assert b"content-encoding" not in dict(response.headers)
@@ -156,7 +156,9 @@ async def test_a_hook_that_reads_the_answer(library: ModuleType, server: Loopbac
 async def test_a_redirect_to_another_origin_takes_nothing_of_the_clients_along(
     library: ModuleType, server: LoopbackServer, wire: Wire
 ) -> None:
-    with library.Client(auth=("user", "secret"), headers={"X-Api-Key": "secret"}, trust_env=False) as client:
+    with library.Client(
+        auth=("user", "secret"), headers={"X-Api-Key": "secret"}, trust_env=False, verify=False
+    ) as client:
         request = wire(url=f"{server.url}ok")
         request.foreign = True
         await exchange(HttpxThreadTransport(client, limits=Limits()), request)
@@ -231,7 +233,7 @@ async def test_a_digest_challenge_to_a_one_shot_body_is_not_answered_with_an_emp
     library: ModuleType, server: LoopbackServer, wire: Wire
 ) -> None:
     server.route("POST", "/digest", reply(401, headers={"WWW-Authenticate": 'Digest realm="r", nonce="n", qop="auth"'}))
-    with library.Client(auth=library.DigestAuth("user", "secret"), trust_env=False) as client:
+    with library.Client(auth=library.DigestAuth("user", "secret"), trust_env=False, verify=False) as client:
         transport = HttpxThreadTransport(client, limits=Limits())
         with pytest.raises(RuntimeError, match="already sent"):
             await send(transport, wire("POST", f"{server.url}digest", body=content_body(iter([b"once"]))))
@@ -407,7 +409,7 @@ async def test_a_storm_of_deadlines_loses_nothing(library: ModuleType, server: L
     dice = random.Random(7)
     server.route("GET", "/", reply(chunks=[b"a", b"b"], chunk_delay=0.001))
     server.route("GET", "/closes", reply(content=b"x", close=True))
-    with library.Client(limits=library.Limits(max_connections=10), trust_env=False) as client:
+    with library.Client(limits=library.Limits(max_connections=10), trust_env=False, verify=False) as client:
         transport = HttpxThreadTransport(client, limits=Limits())
         cancelled = 0
 

@@ -187,7 +187,10 @@ async def scene_of(kind: str, authority: trustme.CA) -> AsyncIterator[tuple[Loop
             "limits": Limits(max_connections=1),
         }
         if kind == "httpx":
-            async with httpx.AsyncClient() as carrier, AsyncAPIClient(http_client=carrier, **arguments) as client:
+            async with (
+                httpx.AsyncClient(verify=False) as carrier,
+                AsyncAPIClient(http_client=carrier, **arguments) as client,
+            ):
                 yield server, client
         else:
             transport = TrioTransport(ssl_context=trusting, limits=arguments["limits"])

@@ -176,7 +176,7 @@ async def test_no_slot_is_lost(kind: str, audit: Any, tmp_path: Path) -> None:
             "retry": RetryPolicy(initial_delay=0.001, max_delay=0.004),
             "timeout": PATIENCE,
         }
-        carrier = httpx.AsyncClient()
+        carrier = httpx.AsyncClient(verify=False)
         client = AsyncAPIClient(http_client=carrier if kind == "httpx" else None, **arguments)
         async with carrier, client:
             storm = Storm(client, rng, tmp_path)

@@ -31,7 +31,7 @@ async def _over_trio(**arguments: Any) -> AsyncIterator[AsyncAPIClient]:
 
 @asynccontextmanager
 async def _over_httpx(**arguments: Any) -> AsyncIterator[AsyncAPIClient]:
-    async with httpx.AsyncClient() as carrier, AsyncAPIClient(http_client=carrier, **arguments) as client:
+    async with httpx.AsyncClient(verify=False) as carrier, AsyncAPIClient(http_client=carrier, **arguments) as client:
         yield client
 
 
@@ -57,13 +57,13 @@ async def _blocking(**arguments: Any) -> AsyncIterator[_InThreads]:
 
 @asynccontextmanager
 async def _blocking_over_httpx(**arguments: Any) -> AsyncIterator[_InThreads]:
-    async with httpx.AsyncClient() as carrier, _blocking(http_client=carrier, **arguments) as client:
+    async with httpx.AsyncClient(verify=False) as carrier, _blocking(http_client=carrier, **arguments) as client:
         yield client
 
 
 @asynccontextmanager
 async def _blocking_over_blocking_httpx(**arguments: Any) -> AsyncIterator[_InThreads]:
-    with httpx.Client() as carrier:
+    with httpx.Client(verify=False) as carrier:
         async with _blocking(http_client=carrier, **arguments) as client:
             yield client
 
