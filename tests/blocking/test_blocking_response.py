@@ -308,13 +308,31 @@ class AsyncUsers:
     async def raw(self) -> AsyncAPIResponse[User]:
         return await self._client.with_raw_response.post("/user", cast_to=User)
 
+    async def make(self) -> User:
+        return await self._client.post("/user", cast_to=User)
+
 
 class Users(BlockingResource):
     async_class = AsyncUsers
     raw = blocking(AsyncUsers.raw)
+    make = blocking(AsyncUsers.make)
 
 
 def test_a_method_that_gives_an_answer_gives_a_blocking_one(client: SyncAPIClient) -> None:
     response = Users(client).raw()
     assert type(response) is APIResponse
     assert response.parse() == User("a")
+
+
+def test_a_resource_of_raw_calls_gives_answers(client: SyncAPIClient) -> None:
+    response: Any = Users(client.with_raw_response).make()
+    assert type(response) is APIResponse
+    assert (response.status_code, response.parse()) == (201, User("a"))
+
+
+async def test_so_does_an_async_one(server: BlockingLoopbackServer) -> None:
+    async with AsyncAPIClient(base_url=server.url) as client:
+        calls: Any = client.with_raw_response
+        response: Any = await AsyncUsers(calls).make()
+    assert type(response) is AsyncAPIResponse
+    assert (response.status_code, await response.parse()) == (201, User("a"))
