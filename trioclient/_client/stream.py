@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args, get_origin
 
 import trio
 
 from .._codec.event_values import SKIPPED, EventValues
 from .._engine.event_source import EventSource
+from .._errors import APIError
 from .._faults import DisconnectFault, Fault
 from .._server_sent_event import ServerSentEvent
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._codec.event_stream import EventBytes
-    from .._errors import APIError
     from .response import AsyncAPIResponse
 
 __all__ = ["AsyncStream", "stream_types"]
@@ -122,12 +122,13 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
             batch.append(await self._next(reads))
             # What is there besides may be worth nothing, and is not waited for.
             while self._pending:
-                value = await self._take(reads)
+                value = self._take(reads)
                 if value is not SKIPPED:
                     batch.append(value)
         except StopAsyncIteration:
             pass
         except Exception as error:
+            await self._close_after(error)
             if not batch:
                 raise
             self._failure = error
@@ -144,13 +145,17 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
             if not self._pending:
                 await self._fill(reads)
             while self._pending:
-                value = await self._take(reads)
+                try:
+                    value = self._take(reads)
+                except APIError as error:
+                    await self._close_after(error)
+                    raise
                 if value is not SKIPPED:
                     return value
-        if not reads.complete and not self._silent:
-            await self._fail(self._source.error(DisconnectFault("the stream ended before its terminal event")))
+        cut_short = not reads.complete and not self._silent
+        error = self._source.error(DisconnectFault("the stream ended before its terminal event")) if cut_short else None
         await self.aclose()
-        raise StopAsyncIteration
+        raise error or StopAsyncIteration
 
     async def _fill(self, reads: EventValues) -> None:
         try:
@@ -163,22 +168,22 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
         else:
             self._pending.extend(events)
 
-    async def _take(self, reads: EventValues) -> object:
-        """The value of the next pending event, or `SKIPPED`."""
+    def _take(self, reads: EventValues) -> object:
+        """The value of the next pending event, or `SKIPPED`. After an `APIError` the stream is to be closed."""
         event = self._pending.popleft()
-        source = self._source
         try:
             value = reads.value_of(event)
         except Fault as fault:
-            await self._fail(source.error(fault, event.data), fault)
+            raise self._source.error(fault, event.data) from fault
         if reads.over:
             self._over = True
             self._pending.clear()
         return value
 
-    async def _fail(self, error: APIError, cause: Fault | None = None) -> NoReturn:
-        await self.aclose()
-        raise error from cause or error.__cause__
+    async def _close_after(self, error: Exception) -> None:
+        # What the caller's own code raises does not end the stream.
+        if isinstance(error, APIError):
+            await self.aclose()
 
 
 class _Events(AsyncIterator[ServerSentEvent]):
