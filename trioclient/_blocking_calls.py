@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm, Unpack
     from typing_extensions import TypeVar as DefaultedTypeVar
 
-    from ._client.calls import Asked, Sent
+    from ._client.call_arguments import Asked, Sent
     from ._portal import Lease
 
     T = DefaultedTypeVar("T", default=Any)

@@ -5,12 +5,14 @@ All of them are `request`; the rest names the method.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from .._codec.event_values import EventValues
 from .._server_sent_event import ServerSentEvent
+from .answer_value import decoded_answer, value_decoder
 from .base import ANY, NO_OPTIONS, BaseClient, Content, Files
-from .response import AsyncAPIResponse, decoded_answer, decoder_of
+from .call_arguments import Sent
+from .response import AsyncAPIResponse
 from .response_calls import AsyncRawCalls, AsyncStreamingCalls
 from .stream import AsyncStream, stream_types
 
@@ -19,25 +21,12 @@ if TYPE_CHECKING:
 
     from .._engine.loop import Engine
     from .._types import RequestOptions
+    from .call_arguments import Asked
 
     T = TypeVar("T", default=Any)
     StreamT = TypeVar("StreamT", bound=AsyncStream[Any], default=AsyncStream[Any])
 
 __all__ = ["AsyncCalls"]
-
-
-class Asked(TypedDict, total=False):
-    """What every call may be given."""
-
-    options: RequestOptions
-
-
-class Sent(Asked, total=False):
-    """What a call with a body may be given."""
-
-    body: object
-    content: Content | None
-    files: Files | None
 
 
 class AsyncCalls(BaseClient):
@@ -128,7 +117,7 @@ class AsyncCalls(BaseClient):
         if stream:
             sent = Sent(body=body, content=content, files=files, options=options)
             return await self._stream(method, path, cast_to, stream_cls, sent)
-        decoder = decoder_of(cast_to, strict=self._strict_response_validation)
+        decoder = value_decoder(cast_to, strict=self._strict_response_validation)
         call = self._prepare(method, path, body=body, content=content, files=files, options=options)
         answer, trace = await self._engine.run(call)
         return decoded_answer(answer, trace, decoder, self._limits)
@@ -311,7 +300,7 @@ class AsyncCalls(BaseClient):
     ) -> AsyncAPIResponse[T]:
         """The answer itself, its body in memory or `unread`. See `with_raw_response`."""
         strict = self._strict_response_validation
-        decoder_of(cast_to, strict=strict)
+        value_decoder(cast_to, strict=strict)
         call = self._prepare(method, path, body=body, content=content, files=files, options=options, unread=unread)
         answer, trace = await self._engine.run(call)
         return AsyncAPIResponse(answer, trace, cast_to, strict=strict, limits=self._limits)

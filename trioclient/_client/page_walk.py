@@ -19,8 +19,8 @@ from .._codec.decode import AnswerFault, answer_decoder
 from .._errors import APIResponseValidationError, LimitExceeded
 from .._policy.next_page import ListRequest, PageInfo, Trail, fingerprint, next_request
 from .._types import NOT_GIVEN, NotGiven, Omit, checked_int
+from .answer_value import decoded_answer
 from .arguments import checked_mapping, checked_method
-from .response import decoded_answer
 
 if TYPE_CHECKING:
     from .._codec.url import Target

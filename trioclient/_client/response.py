@@ -7,7 +7,6 @@ whole (`read` and what builds on it, as often as wanted from then on) or piece b
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -16,16 +15,16 @@ import httpx
 import trio
 
 from .._codec.chunks import Chunks
-from .._codec.decode import AnswerFault, answer_decoder
-from .._codec.headers import find
+from .._codec.decode import answer_decoder
 from .._codec.media_type import media_type
 from .._codec.redact import redact_url
 from .._codec.text_pieces import LinePieces, TextPieces
 from .._engine.answer_body import AnswerBody
 from .._engine.event_source import EventSource, open_events
-from .._engine.failure import Received, error_of, stream_error
+from .._engine.failure import Received, stream_error
 from .._faults import Fault, LimitFault
 from .._types import NOT_GIVEN, NotGiven, checked_int
+from .answer_value import decoded_answer, value_decoder
 from .download import Progress, save
 
 if TYPE_CHECKING:
@@ -40,31 +39,11 @@ if TYPE_CHECKING:
     from .._errors import APIError
     from .._types import Limits
 
-__all__ = ["AsyncAPIResponse", "BodyIterator", "content_type_of", "decoded_answer", "decoder_of"]
+__all__ = ["AsyncAPIResponse", "BodyIterator"]
 
 T = TypeVar("T")
 U = TypeVar("U")
 Piece = TypeVar("Piece")
-
-
-def decoder_of(cast_to: Any, *, strict: bool) -> AnswerDecoder | None:
-    """What makes a value of a whole answer; None for an ``httpx.Response``. Raises TypeError."""
-    return None if cast_to is httpx.Response else answer_decoder(cast_to, strict=strict)
-
-
-def decoded_answer(
-    answer: Answer, trace: CallTrace, decoder: AnswerDecoder | None, limits: Limits, *, read_at: float | None = None
-) -> Any:
-    """The value of a whole answer, read now or at that instant. Raises an `APIError`."""
-    if decoder is None:
-        request = dataclasses.replace(trace.call.record(), method=answer.method, url=redact_url(str(answer.target)))
-        return answer.record().to_httpx(request)
-    try:
-        return decoder.decode(answer.content, content_type_of(answer), max_depth=limits.max_json_depth)
-    except (AnswerFault, LimitFault) as fault:
-        kept = answer._replace(content=answer.content[: limits.max_error_body_bytes])
-        now = trio.current_time() if read_at is None else read_at
-        raise error_of(trace, fault, now, answer=kept) from fault
 
 
 class AsyncAPIResponse(Generic[T]):
@@ -158,7 +137,9 @@ class AsyncAPIResponse(Generic[T]):
     async def parse(self, *, to: TypeForm[U]) -> U: ...
     async def parse(self, *, to: Any = NOT_GIVEN) -> Any:
         """The body as the type the call asked for, or as another. Raises an `APIError`."""
-        return await self._decoded(decoder_of(self._cast_to if isinstance(to, NotGiven) else to, strict=self._strict))
+        return await self._decoded(
+            value_decoder(self._cast_to if isinstance(to, NotGiven) else to, strict=self._strict)
+        )
 
     async def text(self) -> str:
         """The body as text, in the charset the server named, else UTF-8; what is not is replaced."""
@@ -241,7 +222,7 @@ class AsyncAPIResponse(Generic[T]):
 
     @property
     def _charset(self) -> str:
-        return media_type(content_type_of(self._answer)).charset
+        return media_type(self._answer.content_type).charset
 
     def _bounded(self, data: bytes) -> tuple[bytes]:
         """A piece of what is to be kept."""
@@ -337,12 +318,6 @@ class BodyIterator(AsyncIterator[Piece]):
                 raise self._response.error(fault) from fault
             self._ended = not data
         return batch
-
-
-def content_type_of(answer: Answer) -> str | None:
-    """The header, as it came."""
-    value = find(answer.headers, b"content-type")
-    return None if value is None else value.decode("latin-1")
 
 
 def _checked_size(chunk_size: int | None) -> int | None:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-    from typing_extensions import TypeForm
+    from typing_extensions import TypeForm, Unpack
     from typing_extensions import TypeVar as DefaultedTypeVar
 
     from .._types import RequestOptions
+    from .call_arguments import Sent
 
     T = DefaultedTypeVar("T", default=Any)
 
@@ -27,7 +28,7 @@ __all__ = ["AsyncRawCalls", "AsyncStreamingCalls", "AsyncStreamingResponse"]
 
 
 class Respond(Protocol):
-    """`AsyncCalls.respond`."""
+    """Makes a call and gives the answer itself, its body in memory or `unread`."""
 
     async def __call__(
         self,
@@ -71,65 +72,21 @@ class AsyncRawCalls:
         """GET; see `request`."""
         return await self.request("GET", path, cast_to=cast_to, options=options)
 
-    async def post(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncAPIResponse[T]:
+    async def post(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncAPIResponse[T]:
         """POST; see `request`."""
-        return await self.request(
-            "POST", path, cast_to=cast_to, body=body, content=content, files=files, options=options
-        )
+        return await self.request("POST", path, cast_to=cast_to, **sent)
 
-    async def put(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncAPIResponse[T]:
+    async def put(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncAPIResponse[T]:
         """PUT; see `request`."""
-        return await self.request(
-            "PUT", path, cast_to=cast_to, body=body, content=content, files=files, options=options
-        )
+        return await self.request("PUT", path, cast_to=cast_to, **sent)
 
-    async def patch(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncAPIResponse[T]:
+    async def patch(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncAPIResponse[T]:
         """PATCH; see `request`."""
-        return await self.request(
-            "PATCH", path, cast_to=cast_to, body=body, content=content, files=files, options=options
-        )
+        return await self.request("PATCH", path, cast_to=cast_to, **sent)
 
-    async def delete(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncAPIResponse[T]:
+    async def delete(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncAPIResponse[T]:
         """DELETE; see `request`."""
-        return await self.request(
-            "DELETE", path, cast_to=cast_to, body=body, content=content, files=files, options=options
-        )
+        return await self.request("DELETE", path, cast_to=cast_to, **sent)
 
 
 class AsyncStreamingCalls:
@@ -175,57 +132,21 @@ class AsyncStreamingCalls:
         """GET; see `request`."""
         return self.request("GET", path, cast_to=cast_to, options=options)
 
-    def post(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncStreamingResponse[T]:
+    def post(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncStreamingResponse[T]:
         """POST; see `request`."""
-        return self.request("POST", path, cast_to=cast_to, body=body, content=content, files=files, options=options)
+        return self.request("POST", path, cast_to=cast_to, **sent)
 
-    def put(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncStreamingResponse[T]:
+    def put(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncStreamingResponse[T]:
         """PUT; see `request`."""
-        return self.request("PUT", path, cast_to=cast_to, body=body, content=content, files=files, options=options)
+        return self.request("PUT", path, cast_to=cast_to, **sent)
 
-    def patch(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncStreamingResponse[T]:
+    def patch(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncStreamingResponse[T]:
         """PATCH; see `request`."""
-        return self.request("PATCH", path, cast_to=cast_to, body=body, content=content, files=files, options=options)
+        return self.request("PATCH", path, cast_to=cast_to, **sent)
 
-    def delete(
-        self,
-        path: str,
-        *,
-        cast_to: TypeForm[T] = ANY,
-        body: object = None,
-        content: Content | None = None,
-        files: Files | None = None,
-        options: RequestOptions = NO_OPTIONS,
-    ) -> AsyncStreamingResponse[T]:
+    def delete(self, path: str, *, cast_to: TypeForm[T] = ANY, **sent: Unpack[Sent]) -> AsyncStreamingResponse[T]:
         """DELETE; see `request`."""
-        return self.request("DELETE", path, cast_to=cast_to, body=body, content=content, files=files, options=options)
+        return self.request("DELETE", path, cast_to=cast_to, **sent)
 
 
 class AsyncStreamingResponse(Generic[R]):

@@ -11,7 +11,7 @@ import datetime
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from .._codec.headers import decoded
+from .._codec.headers import decoded, find
 from .._codec.redact import redact_headers, redact_url
 from .._errors import APIError
 from .._records import RequestRecord, ResponseRecord
@@ -81,6 +81,12 @@ class Answer(NamedTuple):
     """Where it came from in the end, and by which method, redirects followed."""
     unread: WireResponse | None = None
     """Who has the answer closes this, where there is one; `content` is empty then."""
+
+    @property
+    def content_type(self) -> str | None:
+        """The header, as it came."""
+        value = find(self.headers, b"content-type")
+        return None if value is None else value.decode("latin-1")
 
     def record(self) -> ResponseRecord:
         return ResponseRecord(self.status, decoded(self.headers), self.content, self.http_version)

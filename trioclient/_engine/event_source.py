@@ -20,7 +20,6 @@ from .._codec.decode import AnswerFault
 from .._codec.event_errors import ErrorEvent
 from .._codec.event_formats import event_parser
 from .._codec.event_stream import EventStreamParser
-from .._codec.headers import find
 from .._errors import APIError
 from .._faults import DisconnectFault, Fault, TimeoutFault
 from .answer_body import AnswerBody
@@ -169,11 +168,8 @@ class EventSource:
         self._parser = self._parser_for(answer, last_event_id=self._parser.last_event_id, retry=self._parser.retry)
 
     def _parser_for(self, answer: Answer, *, last_event_id: bytes = b"", retry: int | None = None) -> EventParser:
-        content_type = find(answer.headers, b"content-type")
-        if answer.status == _NO_CONTENT:
-            content_type = b"text/event-stream"
         return event_parser(
-            None if content_type is None else content_type.decode("latin-1"),
+            "text/event-stream" if answer.status == _NO_CONTENT else answer.content_type,
             strict=self._strict,
             max_line_bytes=self._limits.max_line_bytes,
             max_event_bytes=self._limits.max_event_bytes,
