@@ -21,7 +21,7 @@ import trio
 from trioclient import APIError, APITimeoutError, DeadlineExceeded, Limits
 from trioclient.testing import drip, flood, reply, stall
 
-SHORT = 0.2
+SHORT = 0.4  # long enough for a process that stands still for a while, beside three others like it
 LONG = 10.0
 BETWEEN_BYTES = SHORT / 6
 
