@@ -201,8 +201,12 @@ class TestOptions:
     def test_the_clients_are_the_defaults(self) -> None:
         client = BaseClient(base_url=BASE, max_retries=5, timeout=3.0, deadline=9.0)
         call = prepared(client)
-        assert (call.max_retries, call.timeouts, call.deadline) == (5, Timeouts(3.0, 3.0, 3.0, 3.0), 9.0)
-        assert call.follow_redirects
+        assert (call.settings.max_retries, call.settings.timeouts, call.settings.deadline) == (
+            5,
+            Timeouts(3.0, 3.0, 3.0, 3.0),
+            9.0,
+        )
+        assert call.settings.follow_redirects
         assert call.attempt_headers
         assert call.auth is None
         assert call.body is NO_BODY
@@ -210,7 +214,11 @@ class TestOptions:
     def test_out_of_the_box(self) -> None:
         client = BaseClient(base_url=BASE)
         call = prepared(client)
-        assert (call.max_retries, call.timeouts, call.deadline) == (2, Timeouts(5.0, 600.0, 600.0, 600.0), math.inf)
+        assert (call.settings.max_retries, call.settings.timeouts, call.settings.deadline) == (
+            2,
+            Timeouts(5.0, 600.0, 600.0, 600.0),
+            math.inf,
+        )
         assert (client.max_retries, client.timeout, client.deadline) == (2, httpx.Timeout(600.0, connect=5.0), None)
 
     def test_the_calls_win(self) -> None:
@@ -219,12 +227,16 @@ class TestOptions:
             client,
             options={"max_retries": 0, "timeout": Timeout(1.0, read=2.0), "deadline": 4, "follow_redirects": False},
         )
-        assert (call.max_retries, call.timeouts, call.deadline) == (0, Timeouts(1.0, 2.0, 1.0, 1.0), 4.0)
-        assert not call.follow_redirects
+        assert (call.settings.max_retries, call.settings.timeouts, call.settings.deadline) == (
+            0,
+            Timeouts(1.0, 2.0, 1.0, 1.0),
+            4.0,
+        )
+        assert not call.settings.follow_redirects
 
     def test_none_is_no_limit(self) -> None:
         call = prepared(BaseClient(base_url=BASE, deadline=9.0), options={"timeout": None, "deadline": None})
-        assert (call.timeouts, call.deadline) == (Timeouts(*[math.inf] * 4), math.inf)
+        assert (call.settings.timeouts, call.settings.deadline) == (Timeouts(*[math.inf] * 4), math.inf)
 
     @pytest.mark.parametrize(
         ("custom", "params", "query"),
@@ -305,7 +317,7 @@ class TestOptions:
     )
     def test_answers_left_unread(self, how: dict[str, Any], unread: bool, idle_timeout: float) -> None:
         call = prepared(BaseClient(base_url=BASE), **how)
-        assert (call.unread, call.idle_timeout) == (unread, idle_timeout)
+        assert (call.unread, call.settings.idle_timeout) == (unread, idle_timeout)
 
     def test_extra_json_is_laid_over_the_body(self) -> None:
         call = prepared(

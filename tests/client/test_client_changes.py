@@ -46,7 +46,7 @@ def test_each_can_be_changed() -> None:
     clone = client.with_options(max_retries=0, timeout=None, deadline=None, base_url="http://other.test")
     assert (clone.max_retries, clone.timeout, clone.deadline) == (0, None, None)
     assert (client.max_retries, client.timeout, client.deadline) == (5, 3.0, 9.0)
-    assert prepared(clone).timeouts == Timeouts(*[math.inf] * 4)
+    assert prepared(clone).settings.timeouts == Timeouts(*[math.inf] * 4)
     assert str(prepared(clone).target) == "http://other.test/x"
     assert (clone.base_url, client.base_url) == (httpx.URL("http://other.test/"), httpx.URL(f"{BASE}/"))
 

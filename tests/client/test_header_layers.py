@@ -8,15 +8,15 @@ import pytest
 
 from trioclient import NOT_GIVEN, omit
 from trioclient._client.header_layers import SharedHeaders, headers_laid_over, kept_abroad
-from trioclient._codec.headers import HeaderBlock
+from trioclient._codec.headers import MergedHeaders
 
 
-def lines(block: HeaderBlock) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in block.raw}
+def lines(block: MergedHeaders) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in block.lines}
 
 
-def block(shared: SharedHeaders, default: Any = {}, auth: Any = {}, content_type: str | None = None) -> HeaderBlock:  # noqa: B006
-    return shared.block(lambda: {"User-Agent": "me"}, default, auth, content_type=content_type, stream=False)
+def block(shared: SharedHeaders, default: Any = {}, auth: Any = {}, content_type: str | None = None) -> MergedHeaders:  # noqa: B006
+    return shared.merged(lambda: {"User-Agent": "me"}, default, auth, content_type=content_type, stream=False)
 
 
 def test_a_block_is_merged_once_for_each_kind_of_call() -> None:
@@ -34,7 +34,7 @@ def test_forms_leave_nothing_behind() -> None:
     for number in range(100):
         content_type = f"multipart/form-data; boundary={number}"
         assert lines(block(shared, content_type=content_type))["Content-Type"] == content_type
-    assert len(shared._blocks) == 1
+    assert len(shared._merged) == 1
 
 
 @pytest.mark.parametrize("layer", ["default", "auth", "custom"])
@@ -57,12 +57,12 @@ def test_an_override_that_was_bad_once_spoils_nothing() -> None:
 
 
 def test_what_stays_at_home() -> None:
-    given = HeaderBlock.of(
+    given = MergedHeaders.of(
         {"Accept": "*/*", "Authorization": "s", "X-API-KEY": "s", "Cookie": "s", "X-Badge": "s", "Host": "me.test"}
     )
     assert lines(kept_abroad(given, frozenset({"x-badge"}))) == {"Accept": "*/*"}
     assert lines(kept_abroad(given, frozenset())) == {"Accept": "*/*", "X-Badge": "s"}
-    assert lines(kept_abroad(given, frozenset()).over({"host": "you.test"}))["host"] == "you.test"
+    assert lines(kept_abroad(given, frozenset()).over({"host": "you.test"}))["Host"] == "you.test"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_stays_at_home() -> None:
 def test_two_layers_as_one(lower: Any, upper: Any, together: dict[str, Any]) -> None:
     merged = headers_laid_over(lower, upper)
     assert merged == together
-    assert sorted(HeaderBlock.of(merged).raw) == sorted(HeaderBlock.of(lower, upper).raw)
+    assert sorted(MergedHeaders.of(merged).lines) == sorted(MergedHeaders.of(lower, upper).lines)
 
 
 @pytest.mark.parametrize("bad", [{1: "a"}, {"a": None}, {"a b": "c"}, {"a": "b\n"}])

@@ -53,7 +53,12 @@ def test_everything() -> None:
     }
     assert options.keys() == RequestOptions.__annotations__.keys()
     call = BaseClient(base_url="https://api.test")._prepare("GET", "/x", options=options, stream=True)
-    assert (call.deadline, call.max_retries, call.idle_timeout, call.follow_redirects) == (4.0, 0, 5.0, False)
+    assert (
+        call.settings.deadline,
+        call.settings.max_retries,
+        call.settings.idle_timeout,
+        call.settings.follow_redirects,
+    ) == (4.0, 0, 5.0, False)
     assert call.target.path == "/x?a=1&b=2"
 
 
@@ -91,4 +96,4 @@ def test_the_rest_is_checked_when_the_call_is_made() -> None:
     call = BaseClient(base_url="https://api.test", deadline=3)._prepare(
         "GET", "/x", options=make_request_options(deadline=None)
     )
-    assert call.deadline == math.inf
+    assert call.settings.deadline == math.inf

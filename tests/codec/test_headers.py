@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioclient._codec.headers import HeaderBlock, decoded, find, find_all
+from trioclient._codec.headers import MergedHeaders, decoded, find, find_all
 from trioclient._types import NOT_GIVEN, omit
 
 
@@ -26,28 +26,28 @@ from trioclient._types import NOT_GIVEN, omit
         ([{"A": ""}], [(b"A", b"")]),
         ([{"A": "caf\xe9"}], [(b"A", b"caf\xe9")]),
         ([{"A": "a\tb"}], [(b"A", b"a\tb")]),
-        ([{"Host": "example.com", "Connection": "Close"}], [(b"Host", b"example.com"), (b"Connection", b"Close")]),
+        ([{"Host": "example.com", "Connection": "Close"}], [(b"Host", b"example.com"), (b"Connection", b"close")]),
     ],
 )
 def test_layers(layers: list[Any], lines: list[tuple[bytes, bytes]]) -> None:
-    assert HeaderBlock.of(*layers).raw == lines
+    assert MergedHeaders.of(*layers).lines == lines
 
 
 def test_an_empty_layer_costs_nothing() -> None:
-    block = HeaderBlock.of({"A": "1"})
+    block = MergedHeaders.of({"A": "1"})
     assert block.over(None) is block
     assert block.over({}) is block
 
 
 def test_a_layer_leaves_the_block_below_as_it_was() -> None:
-    block = HeaderBlock.of({"A": "1"})
+    block = MergedHeaders.of({"A": "1"})
     block.over({"A": "2", "B": "3"})
     block.over({"A": omit})
-    assert block.raw == [(b"A", b"1")]
+    assert block.lines == [(b"A", b"1")]
 
 
 def test_reading_a_block() -> None:
-    block = HeaderBlock.of({"X-A": "caf\xe9", "X-B": omit})
+    block = MergedHeaders.of({"X-A": "caf\xe9", "X-B": omit})
     assert block.get("x-a") == block.get("X-A") == "caf\xe9"
     assert block.get("x-b") is None
     assert block.get("x-c") is None
@@ -57,7 +57,7 @@ def test_reading_a_block() -> None:
 
 
 def test_repr_shows_no_values() -> None:
-    assert repr(HeaderBlock.of({"X-Key": "s3cret", "A": "1"})) == "HeaderBlock(X-Key, A)"
+    assert repr(MergedHeaders.of({"X-Key": "s3cret", "A": "1"})) == "MergedHeaders(X-Key, A)"
 
 
 NO_TOKENS = ["", " ", "a b", "a:", "a\r\nb", "a\n", "a\x00", "é", "a\x7f", "(a)", "a,b", "a/b"]
@@ -68,7 +68,7 @@ RESERVED = ["Content-Length", "content-LENGTH", "Transfer-Encoding", "Upgrade"]
 @pytest.mark.parametrize("value", ["1", omit])
 def test_refused_names(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match="header") as caught:
-        HeaderBlock.of({name: value})
+        MergedHeaders.of({name: value})
     assert repr(name) in str(caught.value)
 
 
@@ -78,14 +78,14 @@ def test_refused_names(name: str, value: Any) -> None:
 )
 def test_refused_values_are_not_shown(value: str) -> None:
     with pytest.raises(ValueError, match="'X-Key'") as caught:
-        HeaderBlock.of({"X-Key": value})
+        MergedHeaders.of({"X-Key": value})
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["upgrade", "Upgrade, close", "X-Other", ""])
 def test_connection_takes_two_values(value: str) -> None:
     with pytest.raises(ValueError, match="'Connection' must be 'close' or 'keep-alive'"):
-        HeaderBlock.of({"Connection": value})
+        MergedHeaders.of({"Connection": value})
 
 
 @pytest.mark.parametrize(
@@ -101,23 +101,23 @@ def test_connection_takes_two_values(value: str) -> None:
 )
 def test_values_of_another_type(value: Any, hint: str) -> None:
     with pytest.raises(TypeError, match=f"'X-Key' must be a str.*{hint}") as caught:
-        HeaderBlock.of({"X-Key": value})
+        MergedHeaders.of({"X-Key": value})
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", [b"a", 1, None])
 def test_names_of_another_type(name: Any) -> None:
     with pytest.raises(TypeError, match="header name must be a str"):
-        HeaderBlock.of({name: "1"})
+        MergedHeaders.of({name: "1"})
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_whatever_passes_is_one_line(name: str, value: str) -> None:
     try:
-        block = HeaderBlock.of({name: value})
+        block = MergedHeaders.of({name: value})
     except ValueError:
         return
-    ((wire_name, wire_value),) = block.raw
+    ((wire_name, wire_value),) = block.lines
     line = wire_name + b": " + wire_value
     assert len(line.splitlines()) == 1
     assert b"\r" not in line
@@ -131,13 +131,13 @@ def test_whatever_passes_is_one_line(name: str, value: str) -> None:
 
 @given(st.lists(st.dictionaries(st.sampled_from(["A", "a", "B", "b", "C"]), st.sampled_from(["1", "2", omit]))))
 def test_merging_at_once_or_one_by_one(layers: list[dict[str, Any]]) -> None:
-    block = HeaderBlock()
+    block = MergedHeaders()
     expected: dict[str, Any] = {}
     for layer in layers:
         block = block.over(layer)
         for name, value in layer.items():
             expected[name.lower()] = value
-    assert block.raw == HeaderBlock.of(*layers).raw
+    assert block.lines == MergedHeaders.of(*layers).lines
     assert {name: block.get(name) for name in expected} == {
         name: None if value is omit else value for name, value in expected.items()
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import httpx
@@ -22,9 +23,15 @@ def prepared(**options: Any) -> PreparedCall:
 
 async def made(transport: ScriptedTransport, call: PreparedCall, limits: Limits | None = None) -> Answer:
     wire = WireRequest(
-        call.method, call.target, call.headers, call.body, call.timeouts, limits or Limits(), replayable=True
+        call.method,
+        call.target,
+        call.header_block,
+        call.body,
+        call.settings.timeouts,
+        limits or Limits(),
+        replayable=True,
     )
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         return await attempt(transport, call, wire, phases)
     raise faults.TimeoutFault(phases.phase)

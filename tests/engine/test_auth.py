@@ -12,6 +12,7 @@ import pytest
 
 from trioclient import AsyncAPIClient, AuthenticationError, Limits, RetryPolicy
 from trioclient._codec.body import NO_BODY, RequestBody, content_body
+from trioclient._codec.headers import header_block
 from trioclient._codec.url import Target
 from trioclient._engine.auth import exchange_with_auth
 from trioclient._engine.call import Answer
@@ -48,7 +49,7 @@ class Exchange:
 
 def wire_of(headers: RawHeaders | None = None, body: RequestBody = NO_BODY) -> WireRequest:
     target = Target.of("https://api.test/x?a=1")
-    return WireRequest("POST", target, headers or [], body, Timeouts.of(None), Limits(), replayable=True)
+    return WireRequest("POST", target, header_block(headers or []), body, Timeouts.of(None), Limits(), replayable=True)
 
 
 class TestBasic:

@@ -53,7 +53,7 @@ class Phases:
 
 def wire_of(**limits: int) -> WireRequest:
     target = Target.of("https://api.test/x")
-    return WireRequest("GET", target, [], NO_BODY, Timeouts.of(7.0), Limits(**limits), replayable=True)  # type: ignore[arg-type]
+    return WireRequest("GET", target, b"", NO_BODY, Timeouts.of(7.0), Limits(**limits), replayable=True)  # type: ignore[arg-type]
 
 
 async def whole(body: Body, **limits: int) -> bytes:

@@ -6,22 +6,19 @@ import math
 import pytest
 
 from trioclient._codec.body import NO_BODY
-from trioclient._codec.url import Target
-from trioclient._engine.call import Answer, CallTrace, PreparedCall
+from trioclient._codec.url import Origin, Target
+from trioclient._engine.call import Answer, CallSettings, CallTrace, PreparedCall
 from trioclient._errors import APIResponseValidationError, RateLimitError
 from trioclient._records import RequestRecord, ResponseRecord
 from trioclient._types import Timeouts
 
 CALL = PreparedCall(
     method="POST",
-    target=Target("https", "api.test", 443, "/v1/x?limit=2&access_token=s3cret"),
-    headers=[(b"X-Plain", b"1"), (b"Authorization", b"Bearer s3cret"), (b"X-Badge", b"s3cret"), (b"X-Latin", b"\xe9")],
+    target=Target(Origin("https", "api.test", 443), "/v1/x?limit=2&access_token=s3cret"),
+    header_block=b"X-Plain: 1\r\nAuthorization: Bearer s3cret\r\nX-Badge: s3cret\r\nX-Latin: \xe9\r\n",
     body=NO_BODY,
-    timeouts=Timeouts.of(None),
-    deadline=10.0,
-    max_retries=2,
+    settings=CallSettings(Timeouts.of(None), deadline=10.0),
     keyed=True,
-    follow_redirects=True,
     credentials=frozenset({"x-badge"}),
     attempt_headers=(),
     auth=None,
@@ -48,7 +45,7 @@ def test_an_answers_record() -> None:
 
 @pytest.mark.parametrize(("seconds", "deadline"), [(10.0, 110.0), (math.inf, math.inf), (0.0, 100.0)])
 def test_the_deadline_counts_from_the_start(seconds: float, deadline: float) -> None:
-    assert CallTrace(CALL._replace(deadline=seconds), 100.0).deadline == deadline
+    assert CallTrace(CALL._replace(settings=CALL.settings._replace(deadline=seconds)), 100.0).deadline == deadline
 
 
 class TestErrors:

@@ -13,12 +13,12 @@ from trioclient import BaseClient
 from trioclient import _errors as errors
 from trioclient import _faults as faults
 from trioclient._codec.decode import AnswerFault
-from trioclient._codec.url import Target
+from trioclient._codec.url import Origin, Target
 from trioclient._engine.attempt import RedirectRefused
 from trioclient._engine.call import Answer, CallTrace
 from trioclient._engine.failure import error_of
 
-TARGET = Target("https", "api.test", 443, "/x")
+TARGET = Target(Origin("https", "api.test", 443), "/x")
 
 
 def trace(deadline: float = 10.0) -> CallTrace:
@@ -211,6 +211,6 @@ class TestReason:
 
 def test_no_deadline_is_never_exceeded() -> None:
     endless = trace()
-    endless.call = endless.call._replace(deadline=float("inf"))
+    endless.call = endless.call._replace(settings=endless.call.settings._replace(deadline=float("inf")))
     endless.deadline = float("inf")
     assert type(error_of(endless, faults.TimeoutFault("read"), 1e9)) is errors.APITimeoutError

@@ -64,9 +64,9 @@ def site() -> Callable[..., Site]:
 
 
 async def test_a_thousand_calls_are_spread_behind_one_429(autojump_clock: Any, site: Callable[..., Site]) -> None:
-    # One draw at the gate and one for the delay of the first call, then one for each that waits.
+    # One draw for the delay of the first call, then one for each that waits at the gate.
     shares = [number / 1000 for number in range(1000)]
-    world = site(draws=itertools.chain([0.0, 0.5], shares, itertools.repeat(0.0)))
+    world = site(draws=itertools.chain([0.5], shares, itertools.repeat(0.0)))
     world.replies["/first"] = [asks_to_wait(10)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(world.call, "/first")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioclient._codec.headers import header_block
 from trioclient._codec.url import Target
 from trioclient._http1.request import LAST_CHUNK, encode_chunk, encode_head
 
@@ -28,21 +29,21 @@ TARGET = Target.of("http://api.test:8080/v1/things?a=1")
     ],
 )
 def test_framing(method: str, length: int | None, framing: bytes) -> None:
-    head = encode_head(method, TARGET, [(b"X-A", b"b")], length)
+    head = encode_head(method, TARGET, b"X-A: b\r\n", length)
     assert head == (
         b"%b /v1/things?a=1 HTTP/1.1\r\nHost: api.test:8080\r\nX-A: b\r\n%b\r\n" % (method.encode(), framing)
     )
 
 
 def test_the_callers_own_host_header_stands_alone() -> None:
-    head = encode_head("GET", TARGET, [(b"hOsT", b"other.test")], 0)
-    assert head == b"GET /v1/things?a=1 HTTP/1.1\r\nhOsT: other.test\r\n\r\n"
+    head = encode_head("GET", TARGET, header_block([(b"hOsT", b"other.test")]), 0)
+    assert head == b"GET /v1/things?a=1 HTTP/1.1\r\nHost: other.test\r\n\r\n"
 
 
 @given(st.lists(st.binary(min_size=1, max_size=100), max_size=5))
 def test_chunks_are_what_h11_reads(pieces: list[bytes]) -> None:
     server = h11.Connection(h11.SERVER)
-    server.receive_data(encode_head("POST", TARGET, [], None))
+    server.receive_data(encode_head("POST", TARGET, b"", None))
     for piece in pieces:
         server.receive_data(encode_chunk(piece))
     server.receive_data(LAST_CHUNK)

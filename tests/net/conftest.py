@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import trio
 import trio.testing
 
 from trioclient._codec.body import NO_BODY, RequestBody
+from trioclient._codec.headers import header_block
 from trioclient._codec.url import Target
 from trioclient._net.connect import Link
 from trioclient._net.protocol import PhaseScope, WireRequest
@@ -107,7 +109,13 @@ def wire() -> Callable[..., WireRequest]:
         replayable: bool = True,
     ) -> WireRequest:
         return WireRequest(
-            method, Target.of(url), headers or [], body, timeouts or Timeouts.of(None), limits or Limits(), replayable
+            method,
+            Target.of(url),
+            header_block(headers or []),
+            body,
+            timeouts or Timeouts.of(None),
+            limits or Limits(),
+            replayable,
         )
 
     return make
@@ -115,4 +123,7 @@ def wire() -> Callable[..., WireRequest]:
 
 @pytest.fixture
 def phases() -> Callable[..., PhaseScope]:
-    return PhaseScope
+    def make(ceiling: float = math.inf) -> PhaseScope:
+        return PhaseScope("read", math.inf, trio.current_time(), ceiling)
+
+    return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,10 @@ UPLOAD = b"x" * 300_000
 HEAD_END = b"\r\n\r\n"
 
 Serve = Callable[[Any], Any]
+
+
+def unbounded() -> PhaseScope:
+    return PhaseScope("read", math.inf, trio.current_time())
 
 
 class Script:
@@ -66,7 +71,7 @@ async def test_an_answer_that_must_be_read_before_the_server_reads_on(
 
     script = Script(nursery, serve)
     with trio.fail_after(10):
-        head = await script.connection.exchange(wire("POST", body=content_body(UPLOAD)), PhaseScope())
+        head = await script.connection.exchange(wire("POST", body=content_body(UPLOAD)), unbounded())
         assert head.status == 200
         assert await script.answer() == b"y" * size
         assert script.received.endswith(HEAD_END + UPLOAD)
@@ -86,7 +91,7 @@ async def test_reading_ahead_ends_with_the_writing(nursery: trio.Nursery, wire: 
 
     script = Script(nursery, serve)
     with trio.fail_after(10):
-        await script.connection.exchange(wire("POST", body=content_body(UPLOAD)), PhaseScope())
+        await script.connection.exchange(wire("POST", body=content_body(UPLOAD)), unbounded())
         assert await script.connection.receive() == b"first"
         go_on.set()
         assert await script.answer() == b"second"
@@ -108,7 +113,7 @@ async def test_no_more_is_read_ahead_than_a_bound(
 
     script = Script(nursery, serve)
     with trio.move_on_after(5) as scope:
-        await script.connection.exchange(wire("POST", body=content_body(UPLOAD)), PhaseScope())
+        await script.connection.exchange(wire("POST", body=content_body(UPLOAD)), unbounded())
     assert scope.cancelled_caught
     assert 1_000_000 < sent < 1_200_000
 
@@ -126,7 +131,7 @@ async def test_progress_of_a_body_whatever_its_size(nursery: trio.Nursery, wire:
     script = Script(nursery, serve)
     body = watched(content_body(b"x" * size), lambda sent, total: told.append((sent, total)))
     with trio.fail_after(10):
-        await script.connection.exchange(wire("POST", body=body), PhaseScope())
+        await script.connection.exchange(wire("POST", body=body), unbounded())
     assert told[0] == (0, size)
     assert told[-1] == (size, size)
     assert told == sorted(set(told))
@@ -143,6 +148,6 @@ async def test_a_small_request_leaves_in_one_write(nursery: trio.Nursery, wire: 
 
     script = Script(nursery, serve)
     for body in bodies:
-        await script.connection.exchange(wire("POST", body=body), PhaseScope())
+        await script.connection.exchange(wire("POST", body=body), unbounded())
         assert await script.answer() == b""
     assert [write.partition(HEAD_END)[2] for write in writes] == list(bodies.values())

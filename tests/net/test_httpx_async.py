@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import math
 import random
 import socket
 import ssl
@@ -75,7 +76,7 @@ async def read(response: HttpxResponse) -> bytes:
 
 
 async def send(transport: HttpxTransport, request: WireRequest) -> HttpxResponse:
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         return await transport.send(request, phases)
     raise TimeoutFault(phases.phase)
@@ -549,7 +550,7 @@ async def test_a_slow_hook_is_not_the_servers_fault(library: ModuleType, wire: W
 async def test_the_body_is_read_in_the_read_phase(
     transport: HttpxTransport, server: LoopbackServer, wire: Wire
 ) -> None:
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         response = await transport.send(wire(url=f"{server.url}ok", timeouts=Timeouts(5, 7, 5, 5)), phases)
         assert phases.phase == "read"
@@ -677,7 +678,7 @@ async def test_cancelled_in_the_tls_handshake(library: ModuleType, wire: Wire) -
     async with LoopbackServer() as server, library.AsyncClient(trust_env=False, verify=False) as client:
         server.greet(stall())
         transport = HttpxTransport(client, limits=Limits())
-        phases = PhaseScope()
+        phases = PhaseScope("read", math.inf, trio.current_time())
         request = wire(url=f"https://127.0.0.1:{server.port}/")
         with trio.move_on_after(0.1) as scope, phases.scope:
             await transport.send(request, phases)

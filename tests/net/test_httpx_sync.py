@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -67,8 +68,8 @@ async def read(response: HttpxThreadResponse) -> bytes:
     return b"".join(pieces)
 
 
-async def send(transport: HttpxThreadTransport, request: WireRequest, ceiling: float | None = None) -> Any:
-    phases = PhaseScope() if ceiling is None else PhaseScope(ceiling)
+async def send(transport: HttpxThreadTransport, request: WireRequest, ceiling: float = math.inf) -> Any:
+    phases = PhaseScope("read", math.inf, trio.current_time(), ceiling)
     with phases.scope:
         return await transport.send(request, phases)
     raise TimeoutFault(phases.phase)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 async def fetch(transport: TrioTransport, request: WireRequest) -> tuple[int, bytes]:
     """One exchange as the engine makes it."""
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         response = await transport.send(request, phases)
         try:
@@ -87,7 +88,7 @@ async def test_an_answer_left_unread_costs_its_connection(transport: TrioTranspo
         await trio.sleep_forever()
 
     network.handler = handler
-    response = await transport.send(wire(), PhaseScope())
+    response = await transport.send(wire(), PhaseScope("read", math.inf, trio.current_time()))
     assert await response.receive() == b"part"
     await response.aclose()
     await response.aclose()
@@ -98,7 +99,7 @@ async def test_an_answer_left_unread_costs_its_connection(transport: TrioTranspo
 
 
 async def test_an_answer_read_to_its_end_stays_ended(transport: TrioTransport, wire: Wire) -> None:
-    response = await transport.send(wire(), PhaseScope())
+    response = await transport.send(wire(), PhaseScope("read", math.inf, trio.current_time()))
     assert [await response.receive() for _ in range(3)] == [b"ok", b"", b""]
     assert transport.statistics()[:3] == (1, 1, 0)
     await response.aclose()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from trioclient._codec.url import Target
+from trioclient._codec.url import Origin, Target
 from trioclient._policy.redirect import BODY_HEADERS, Follow, Refuse, plan_redirect
 
-HERE = Target("https", "api.example.com", 443, "/v1/items?page=2")
-THERE = Target("https", "api.example.com", 443, "/v2")
+HERE = Target(Origin("https", "api.example.com", 443), "/v1/items?page=2")
+THERE = Target(Origin("https", "api.example.com", 443), "/v2")
 
 
 def plan(
@@ -96,13 +96,13 @@ def test_no_body_needs_no_replay() -> None:
         (b"/v2", THERE),
         (b"/v2#part", THERE),
         (b"  /v2 ", THERE),
-        (b"other?x=1", Target("https", "api.example.com", 443, "/v1/other?x=1")),
-        (b"?page=3", Target("https", "api.example.com", 443, "/v1/items?page=3")),
+        (b"other?x=1", Target(Origin("https", "api.example.com", 443), "/v1/other?x=1")),
+        (b"?page=3", Target(Origin("https", "api.example.com", 443), "/v1/items?page=3")),
         (b"../v2", THERE),
-        (b"//cdn.example.com/a", Target("https", "cdn.example.com", 443, "/a")),
+        (b"//cdn.example.com/a", Target(Origin("https", "cdn.example.com", 443), "/a")),
         (b"https://API.example.com:443/v2", THERE),
-        (b"https://api.example.com:8443/v2", Target("https", "api.example.com", 8443, "/v2")),
-        (b"https://other.example/", Target("https", "other.example", 443, "/")),
+        (b"https://api.example.com:8443/v2", Target(Origin("https", "api.example.com", 8443), "/v2")),
+        (b"https://other.example/", Target(Origin("https", "other.example", 443), "/")),
     ],
 )
 def test_where_it_leads(location: bytes, target: Target) -> None:

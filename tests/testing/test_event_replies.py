@@ -143,7 +143,7 @@ def test_an_answer_without_a_body_has_no_events():
 
 def request(method: str = "GET") -> WireRequest:
     return WireRequest(
-        method, Target.of("https://api.test/"), [], content_body(b""), TIMEOUTS, Limits(), replayable=True
+        method, Target.of("https://api.test/"), b"", content_body(b""), TIMEOUTS, Limits(), replayable=True
     )
 
 
@@ -153,7 +153,7 @@ async def test_scripted_at_exact_times(autojump_clock):
     )
     seen = []
     for _ in range(2):
-        response = await transport.send(request(), PhaseScope())
+        response = await transport.send(request(), PhaseScope("read", math.inf, trio.current_time()))
         while piece := await response.receive():
             seen.append((trio.current_time(), piece))
         await response.aclose()

@@ -24,7 +24,7 @@ def wire_request(
     return WireRequest(
         method,
         Target.of(url),
-        [(b"Accept", b"application/json"), (b"X-Attempt", b"1")],
+        b"Accept: application/json\r\nX-Attempt: 1\r\n",
         content_body(content),
         timeouts,
         Limits(),
@@ -34,7 +34,7 @@ def wire_request(
 
 async def exchange(transport: ScriptedTransport, request: WireRequest) -> tuple[int, bytes]:
     """One attempt, as the engine makes it."""
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         response = await transport.send(request, phases)
         try:
@@ -133,7 +133,7 @@ async def test_streamed_body_that_fails(autojump_clock):
 
 async def test_answer_as_a_transport_gives_it(autojump_clock):
     transport = ScriptedTransport(reply(201, json=[1], headers={"Retry-After": "2"}, encoding="gzip"))
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         response = await transport.send(wire_request(), phases)
         assert (response.status, response.http_version) == (201, "HTTP/1.1")
@@ -151,7 +151,7 @@ async def test_answer_as_a_transport_gives_it(autojump_clock):
 
 async def test_pieces_arrive_chunk_delay_apart(autojump_clock):
     transport = ScriptedTransport(reply(chunks=["a", "", "b", "c"], delay=1.0, chunk_delay=10.0))
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     arrivals = []
     with phases.scope:
         response = await transport.send(wire_request(), phases)
@@ -221,7 +221,7 @@ async def test_faults(autojump_clock, entry, error, sent, body, by_function):
 @pytest.mark.parametrize(("kind", "error"), [("disconnect", DisconnectFault), ("protocol", ProtocolFault)])
 async def test_fault_in_the_middle_of_an_answer(autojump_clock, kind, error):
     transport = ScriptedTransport(fault(kind, after=3.0, of=reply(chunks=["a", "b"], delay=1.0, chunk_delay=1.0)))
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         response = await transport.send(wire_request(), phases)
         assert [await response.receive(), await response.receive()] == [b"a", b"b"]
@@ -278,7 +278,7 @@ async def test_nothing_to_repeat(autojump_clock):
 
 async def test_open_responses(autojump_clock):
     transport = ScriptedTransport(reply(), reply())
-    phases = PhaseScope()
+    phases = PhaseScope("read", math.inf, trio.current_time())
     with phases.scope:
         one, two = [await transport.send(wire_request(), phases) for _ in range(2)]
     assert transport.open_responses == 2

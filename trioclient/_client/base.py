@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 import httpx
 
 from .._codec.content import ACCEPT_ENCODING
-from .._codec.headers import HeaderBlock
+from .._codec.headers import MergedHeaders
 from .._codec.query import ArrayStyle, encode_query
 from .._codec.url import BaseURL
-from .._engine.call import ATTEMPT_HEADERS, RETRY_COUNT, PreparedCall
+from .._engine.call import READ_TIMEOUT, RETRY_COUNT, CallSettings, PreparedCall
 from .._engine.observe import Hook, Observer
 from .._policy.retry import RetryPolicy
 from .._types import (
@@ -42,10 +42,11 @@ from .._types import (
 )
 from .._version import __version__
 from .arguments import check_options, checked_auth, checked_kind, checked_method, checked_version
+from .call_settings import settings_with
 from .client_changes import ClientChanges, changed, said
 from .environment import base_url_of, headers_in
 from .header_layers import SharedHeaders, headers_laid_over, kept_abroad
-from .idempotency import keyed_headers
+from .idempotency import keyed_block
 from .query_layers import SharedQuery, query_laid_over
 from .request_body import Content, Files, request_body
 from .telemetry import platform_headers
@@ -57,6 +58,8 @@ __all__ = ["ANY", "NO_OPTIONS", "BaseClient", "Content", "Files"]
 
 ANY = cast("TypeForm[Any]", Any)
 """The JSON as it comes: what a call without cast_to asks for. Typed so that its result is Any."""
+
+_ATTEMPT_HEADERS: Final = (RETRY_COUNT, READ_TIMEOUT)
 
 NO_OPTIONS: Final[RequestOptions] = {}
 """What a call is given that is given none. Not to be changed."""
@@ -118,7 +121,8 @@ class BaseClient:
         self._limits = checked_kind(limits, Limits, "limits") if limits is not None else Limits()
         self._observer = Observer(hooks)
         if self.idempotency_header is not None:
-            HeaderBlock.of({self.idempotency_header: ""})
+            MergedHeaders.of({self.idempotency_header: ""})
+        self._settings = CallSettings(Timeouts.of(DEFAULT_TIMEOUT))
         self._custom_headers = headers_in(self.custom_headers_variable)
         self._custom_query: Mapping[str, object] = {}
         self._apply(
@@ -168,7 +172,7 @@ class BaseClient:
     @property
     def max_retries(self) -> int:
         """Retries after the first attempt."""
-        return self._max_retries
+        return self._settings.max_retries
 
     @property
     def timeout(self) -> float | Timeout | None:
@@ -178,7 +182,8 @@ class BaseClient:
     @property
     def deadline(self) -> float | None:
         """Seconds a whole call may take, retries included; None for no limit."""
-        return None if self._deadline == math.inf else self._deadline
+        deadline = self._settings.deadline
+        return None if deadline == math.inf else deadline
 
     @property
     def custom_headers(self) -> Headers:
@@ -237,13 +242,15 @@ class BaseClient:
     def _apply(self, changes: dict[str, Any]) -> None:
         if "base_url" in changes:
             self._base_url = BaseURL(changes["base_url"])
+        said: dict[str, Any] = {}
         if "max_retries" in changes:
-            self._max_retries = checked_int(changes["max_retries"], "max_retries")
+            said["max_retries"] = checked_int(changes["max_retries"], "max_retries")
         if "timeout" in changes:
             self._timeout: float | Timeout | None = changes["timeout"]
-            self._timeouts = Timeouts.of(self._timeout)
+            said["timeouts"] = Timeouts.of(self._timeout)
         if "deadline" in changes:
-            self._deadline = checked_seconds(changes["deadline"], "deadline")
+            said["deadline"] = checked_seconds(changes["deadline"], "deadline")
+        self._settings = self._settings._replace(**said)
         self._custom_headers = changed(self._custom_headers, changes, "custom_headers", headers_laid_over)
         self._headers = SharedHeaders(self._custom_headers)
         self._custom_query = changed(self._custom_query, changes, "custom_query", query_laid_over)
@@ -269,8 +276,10 @@ class BaseClient:
         """
         method = checked_method(method)
         unread = unread or stream
+        settings = self._settings
         if options is not NO_OPTIONS:
             check_options(options, method, unread=unread, stream=stream)
+            settings = settings_with(settings, options)
         body_to_send = request_body(
             body,
             content,
@@ -280,52 +289,33 @@ class BaseClient:
             form_array_style=self.form_array_style,
         )
         foreign = self._base_url.is_foreign(path)
-        block = self._shared_headers(body_to_send.content_type, foreign, stream).over(options.get("headers"))
-        headers, keyed = keyed_headers(block, method, self.idempotency_header, options.get("idempotency_key"))
+        headers = self._shared_headers(body_to_send.content_type, foreign, stream).over(options.get("headers"))
+        block, keyed = keyed_block(headers, method, self.idempotency_header, options.get("idempotency_key"))
         params = options.get("params")
         if foreign:
             query = encode_query(params, self.array_style) if params else ""
         else:
             query = self._query.encoded(self.default_query, params)
-        timeouts = Timeouts.of(options["timeout"], "options['timeout']") if "timeout" in options else self._timeouts
         return PreparedCall(
-            method=method,
-            target=self._base_url.join(path, query),
-            headers=headers,
-            body=body_to_send,
-            timeouts=timeouts,
-            deadline=(
-                checked_seconds(options["deadline"], "options['deadline']") if "deadline" in options else self._deadline
-            ),
-            max_retries=(
-                checked_int(options["max_retries"], "options['max_retries']")
-                if "max_retries" in options
-                else self._max_retries
-            ),
-            keyed=keyed,
-            follow_redirects=(
-                checked_bool(options["follow_redirects"], "options['follow_redirects']")
-                if "follow_redirects" in options
-                else True
-            ),
-            credentials=self._headers.credentials,
-            attempt_headers=self._attempt_headers(block, timeouts),
-            auth=None if foreign else checked_auth(self.custom_auth),
-            unread=unread,
-            idle_timeout=(
-                checked_seconds(options["idle_timeout"], "options['idle_timeout']")
-                if "idle_timeout" in options
-                else math.inf
-            ),
-            foreign=foreign,
+            method,
+            self._base_url.join(path, query),
+            block,
+            body_to_send,
+            settings,
+            keyed,
+            self._headers.credentials,
+            self._attempt_headers(headers, settings.timeouts),
+            None if foreign else checked_auth(self.custom_auth),
+            unread,
+            foreign,
         )
 
-    def _shared_headers(self, content_type: str | None, foreign: bool, stream: bool) -> HeaderBlock:
+    def _shared_headers(self, content_type: str | None, foreign: bool, stream: bool) -> MergedHeaders:
         """The layers below the call's own."""
-        block = self._headers.block(
+        headers = self._headers.merged(
             self._own_headers, self.default_headers, self.auth_headers, content_type=content_type, stream=stream
         )
-        return kept_abroad(block, self._headers.credentials) if foreign else block
+        return kept_abroad(headers, self._headers.credentials) if foreign else headers
 
     def _own_headers(self) -> Headers:
         headers = {"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self.user_agent}
@@ -333,8 +323,11 @@ class BaseClient:
             return headers
         return {**platform_headers(), "X-Trioclient-Package-Version": self._version, **headers}
 
-    def _attempt_headers(self, block: HeaderBlock, timeouts: Timeouts) -> tuple[str, ...]:
+    def _attempt_headers(self, headers: MergedHeaders, timeouts: Timeouts) -> tuple[str, ...]:
+        """Those of which no layer speaks."""
         if not self._telemetry:
             return ()
-        names = ATTEMPT_HEADERS if timeouts.read != math.inf else (RETRY_COUNT,)
-        return tuple([name for name in names if not block.mentions(name)])
+        names = _ATTEMPT_HEADERS if timeouts.read != math.inf else _ATTEMPT_HEADERS[:1]
+        if headers.mentions(*names):
+            return tuple([name for name in names if not headers.mentions(name)])
+        return names

@@ -21,7 +21,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Union
 
-from .._codec.headers import HeaderBlock
+from .._codec.headers import MergedHeaders
 from .._codec.url import BaseURL, Target
 from .._net.proxies import no_proxy_entries, proxies_in
 
@@ -69,7 +69,7 @@ def headers_in(variable: str | None, environ: Mapping[str, str] = os.environ) ->
         name, colon, value = line.partition(":")
         header = {name.strip(): value.strip()}
         try:
-            HeaderBlock.of(header)
+            MergedHeaders.of(header)
         except ValueError:
             colon = ""
         if not colon:
@@ -87,10 +87,10 @@ def proxied_by_environment(url: Union[Target, httpx.URL, str], environ: Mapping[
     Raises TypeError or ValueError where `url` is no absolute http(s) URL.
     """
     target = url if isinstance(url, Target) else Target.of(url)
-    if _is_loopback(target.host):
+    if _is_loopback(target.origin.host):
         return False
     proxies = proxies_in(environ)
-    if target.scheme not in proxies and "all" not in proxies:
+    if target.origin.scheme not in proxies and "all" not in proxies:
         return False
     return not any(_exempts(entry.lower(), target) for entry in no_proxy_entries(proxies))
 
@@ -106,9 +106,9 @@ def _is_loopback(host: str) -> bool:
 def _exempts(entry: str, target: Target) -> bool:
     scheme, _, place = entry.rpartition("://")
     host, port = _split(place)
-    if scheme not in ("", "all", target.scheme) or port not in ("", str(target.port)):
+    if scheme not in ("", "all", target.origin.scheme) or port not in ("", str(target.origin.port)):
         return False
-    return _host_matches(host, target.host, exact=bool(scheme) or host == "localhost")
+    return _host_matches(host, target.origin.host, exact=bool(scheme) or host == "localhost")
 
 
 def _split(place: str) -> tuple[str, str]:

@@ -4,8 +4,8 @@ Each over the one before: telemetry, the client's own (Accept, User-Agent), what
 subclass's (`default_headers`, then `auth_headers`), `custom_headers`. An `omit` value deletes a
 name at any layer.
 
-Every call needs them merged, and they hardly ever change: a block is kept for each content type
-until the subclass's headers are others than last time.
+Every call needs them merged, and they hardly ever change: what comes of it is kept for each
+content type until the subclass's headers are others than last time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from .._codec.headers import HeaderBlock
+from .._codec.headers import MergedHeaders
 from .._codec.redact import credential_headers, drop_credentials
 from .._types import Headers, NotGiven, omit
 from .arguments import checked_mapping
@@ -35,7 +35,7 @@ _FORM: Final = "multipart/"
 class SharedHeaders:
     """What the calls of one client share."""
 
-    __slots__ = ("_auth", "_blocks", "_custom", "_default", "credentials")
+    __slots__ = ("_auth", "_custom", "_default", "_merged", "credentials")
 
     credentials: frozenset[str]
     """Names, lower-case, of the headers that came from ``auth_headers``."""
@@ -44,12 +44,12 @@ class SharedHeaders:
         self._custom = custom
         self._auth: Headers = {}
         self._default: Headers = {}
-        self._blocks: dict[tuple[str | None, bool], HeaderBlock] = {}
+        self._merged: dict[tuple[str | None, bool], MergedHeaders] = {}
         self.credentials = frozenset()
 
-    def block(
+    def merged(
         self, own: Callable[[], Headers], default: Headers, auth: Headers, *, content_type: str | None, stream: bool
-    ) -> HeaderBlock:
+    ) -> MergedHeaders:
         """All layers merged; `own` makes the lowest, when it is needed.
 
         Raises TypeError or ValueError naming the header.
@@ -58,17 +58,17 @@ class SharedHeaders:
             checked_mapping(auth, "auth_headers")
             self._default = dict(checked_mapping(default, "default_headers"))
             self._auth = dict(auth)
-            self._blocks.clear()
+            self._merged.clear()
             self.credentials = credential_headers(auth)
-        block = self._blocks.get((content_type, stream))
-        if block is not None:
-            return block
+        merged = self._merged.get((content_type, stream))
+        if merged is not None:
+            return merged
         if content_type is not None and content_type.startswith(_FORM):
             # Like no other, so not to be kept; and whatever the layers say of bodies, they do not
             # mean this one.
-            plain = self.block(own, default, auth, content_type=None, stream=stream)
+            plain = self.merged(own, default, auth, content_type=None, stream=stream)
             return plain.over({"Content-Type": content_type})
-        block = self._blocks[content_type, stream] = HeaderBlock.of(
+        merged = self._merged[content_type, stream] = MergedHeaders.of(
             own(),
             _STREAM if stream else _WHOLE,
             {"Content-Type": content_type} if content_type is not None else None,
@@ -76,14 +76,15 @@ class SharedHeaders:
             auth,
             self._custom,
         )
-        return block
+        return merged
 
 
-def kept_abroad(block: HeaderBlock, credentials: frozenset[str]) -> HeaderBlock:
-    """What of `block` may go to another origin: that which would follow a redirect there."""
-    kept = drop_credentials(block.raw, credentials)
-    dropped = [name.decode("ascii") for name, value in block.raw if (name, value) not in kept]
-    return block.over(dict.fromkeys([*dropped, "Host"], omit))
+def kept_abroad(headers: MergedHeaders, credentials: frozenset[str]) -> MergedHeaders:
+    """What of them may go to another origin: that which would follow a redirect there."""
+    lines = headers.lines
+    kept = drop_credentials(lines, credentials)
+    dropped = [line[0].decode("ascii") for line in lines if line not in kept]
+    return headers.over(dict.fromkeys([*dropped, "Host"], omit))
 
 
 def headers_laid_over(lower: Headers, upper: Headers) -> Headers:
@@ -91,7 +92,7 @@ def headers_laid_over(lower: Headers, upper: Headers) -> Headers:
 
     Raises TypeError or ValueError naming the header.
     """
-    HeaderBlock.of(lower, upper)
+    MergedHeaders.of(lower, upper)
     said = {name: value for name, value in upper.items() if not isinstance(value, NotGiven)}
     names = {name.lower() for name in said}
     return {**{name: value for name, value in lower.items() if name.lower() not in names}, **said}

@@ -7,26 +7,28 @@ option is sent with any method.
 
 from __future__ import annotations
 
-import secrets
+import os
 
-from .._codec.headers import HeaderBlock
-from .._types import IDEMPOTENT_METHODS, RawHeaders
+from .._codec.headers import MergedHeaders
+from .._types import IDEMPOTENT_METHODS
 
-__all__ = ["keyed_headers"]
+__all__ = ["keyed_block"]
+
+_KEY_BYTES = 16
 
 
-def keyed_headers(block: HeaderBlock, method: str, name: str | None, key: str | None) -> tuple[RawHeaders, bool]:
-    """The lines to send, with the key under `name`, and whether a repetition does no harm.
+def keyed_block(headers: MergedHeaders, method: str, name: str | None, key: str | None) -> tuple[bytes, bool]:
+    """The header block to send, with the key under `name`, and whether a repetition does no harm.
 
     A `name` of None turns keys off. Raises ValueError for a `key` that cannot be sent.
     """
     if key is not None:
         if name is None:
             raise ValueError("options['idempotency_key'] has no header to go in: idempotency_header is None")
-        return block.over({name: key}).raw, True
+        return headers.over({name: key}).block, True
     if name is None or method in ("GET", "HEAD"):
-        return block.raw, method in IDEMPOTENT_METHODS
-    if block.mentions(name):
-        return block.raw, method in IDEMPOTENT_METHODS or block.get(name) is not None
-    line = (name.encode("ascii"), f"trioclient-{secrets.token_hex(16)}".encode("ascii"))
-    return [*block.raw, line], True
+        return headers.block, method in IDEMPOTENT_METHODS
+    if headers.mentions(name):
+        return headers.block, method in IDEMPOTENT_METHODS or headers.get(name) is not None
+    line = f"{name}: trioclient-{os.urandom(_KEY_BYTES).hex()}\r\n"
+    return headers.block + line.encode("ascii"), True

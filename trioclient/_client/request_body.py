@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from .._codec.body import NO_BODY, Content, RequestBody, content_body, json_body, watched
-from .._codec.headers import HeaderBlock
+from .._codec.headers import MergedHeaders
 from .._codec.multipart import Files, multipart_body
 from .._codec.query import ArrayStyle
 from .._types import RequestOptions
@@ -37,7 +37,7 @@ def request_body(
         made = multipart_body(
             body,
             files,
-            boundary=_boundary(HeaderBlock.of(options.get("headers"))),
+            boundary=_boundary(MergedHeaders.of(options.get("headers"))),
             array_style=form_array_style,
             extra_json=extra_json,
             default=default,
@@ -53,7 +53,7 @@ def request_body(
     return watched(made, options["upload_progress"]) if "upload_progress" in options else made
 
 
-def _boundary(headers: HeaderBlock) -> str:
+def _boundary(headers: MergedHeaders) -> str:
     """What stands between the parts of a form: as the call itself has named it, or something new."""
     content_type = headers.get("Content-Type")
     if content_type is None:

@@ -1,8 +1,11 @@
-"""Header layers, and the lines they make (RFC 9110, section 5).
+"""Header layers, and the block of lines they make (RFC 9110, section 5).
 
 Layers are laid over each other, the later one winning whatever the case of a name; an `omit`
 value deletes a name. The layers that a client's calls share are merged and checked once into
-a `HeaderBlock`; a call lays its own over that, which costs nothing where it has none.
+a `MergedHeaders`; a call lays its own over that, which costs nothing where it has none.
+
+What is sent is a header block: the bytes of the lines, each with its line end. A call adds lines
+to it by joining bytes, and it is taken apart again (`header_lines`) only where somebody looks.
 
 A value is never echoed in an error: it may be a credential.
 """
@@ -11,11 +14,12 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from .._types import Headers, NotGiven, Omit, RawHeaders
 
-__all__ = ["HeaderBlock", "decoded", "find", "find_all"]
+__all__ = ["MergedHeaders", "decoded", "find", "find_all", "header_block", "header_lines"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -33,28 +37,59 @@ _CONNECTION_OPTIONS: Final = frozenset({"close", "keep-alive"})
 _Line = tuple[bytes, bytes]
 
 
-class HeaderBlock:
+def header_block(lines: Iterable[_Line]) -> bytes:
+    """The lines as they are sent: as they were written, but for Host and Connection."""
+    return b"".join([b"%b: %b\r\n" % _respelled(line) for line in lines])
+
+
+def _respelled(line: _Line) -> _Line:
+    """Who makes a head looks for these two in the block, and so in one spelling."""
+    name, value = line
+    match name.lower():
+        case b"host":
+            return b"Host", value
+        case b"connection":
+            return b"Connection", value.lower()
+        case _:
+            return line
+
+
+def header_lines(block: bytes) -> RawHeaders:
+    """The lines of a block."""
+    lines: RawHeaders = []
+    for line in block.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        lines.append((name, value))
+    return lines
+
+
+class MergedHeaders:
     """Merged, checked header layers. Immutable."""
 
-    __slots__ = ("_lines", "raw")
+    __slots__ = ("_lines", "block")
 
-    raw: RawHeaders
-    """The lines to send, each name in the case its last writer gave it. Do not change it: copy."""
+    block: bytes
+    """What is sent of them, as a header block."""
 
     def __init__(self, lines: dict[str, _Line | None] | None = None) -> None:
         # None stands for a name that was deleted, so that no default comes back later.
         self._lines = lines or {}
-        self.raw = [line for line in self._lines.values() if line is not None]
+        self.block = header_block(line for line in self._lines.values() if line is not None)
+
+    @property
+    def lines(self) -> RawHeaders:
+        """Each name in the case its last writer gave it."""
+        return header_lines(self.block)
 
     @classmethod
-    def of(cls, *layers: Headers | None) -> HeaderBlock:
+    def of(cls, *layers: Headers | None) -> MergedHeaders:
         """Merge from the lowest layer up. Raises TypeError or ValueError naming the header."""
         block = cls()
         for layer in layers:
             block = block.over(layer)
         return block
 
-    def over(self, layer: Headers | None) -> HeaderBlock:
+    def over(self, layer: Headers | None) -> MergedHeaders:
         """This block with one more layer on top; itself where the layer is empty.
 
         A header set anew keeps its place in the order. A `NOT_GIVEN` value says nothing.
@@ -68,19 +103,19 @@ class HeaderBlock:
                 continue
             lower, wire_name = _checked_name(name)
             lines[lower] = None if isinstance(value, Omit) else (wire_name, _checked_value(name, lower, value))
-        return HeaderBlock(lines)
+        return MergedHeaders(lines)
 
     def get(self, name: str) -> str | None:
         """The value under a name in any case, or None."""
         line = self._lines.get(name.lower())
         return line[1].decode("latin-1") if line is not None else None
 
-    def mentions(self, name: str) -> bool:
-        """Whether any layer set or deleted this name: if so, it wants no default."""
-        return name.lower() in self._lines
+    def mentions(self, *names: str) -> bool:
+        """Whether any layer set or deleted one of these names: if so, it wants no default."""
+        return not self._lines.keys().isdisjoint([name.lower() for name in names])
 
     def __repr__(self) -> str:
-        return f"HeaderBlock({', '.join(line[0].decode('latin-1') for line in self.raw)})"
+        return f"MergedHeaders({', '.join(name.decode('latin-1') for name, _ in self.lines)})"
 
 
 def _checked_name(name: object) -> tuple[str, bytes]:

@@ -24,7 +24,7 @@ from .._types import Headers, NotGiven, Omit
 from .body import RequestBody, StreamedBody, laid_over
 from .body_pieces import Pieces
 from .file_source import CHUNK_BYTES, FileContent, FileSource, InMemory, PathLike, file_source
-from .headers import HeaderBlock
+from .headers import MergedHeaders
 from .json_encode import plain_values
 from .query import ArrayStyle, form_fields
 
@@ -159,13 +159,13 @@ def _checked_headers(
     if headers is not None and not isinstance(headers, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
         raise TypeError(f"the headers of {argument} must be a mapping, not {type(headers).__name__}")
     try:
-        HeaderBlock.of({"Content-Type": content_type} if content_type is not None else None)
-        block = HeaderBlock.of(headers)
+        MergedHeaders.of({"Content-Type": content_type} if content_type is not None else None)
+        merged = MergedHeaders.of(headers)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{argument}: {error}") from None
-    if block.mentions("Content-Disposition"):
+    if merged.mentions("Content-Disposition"):
         raise ValueError(f"{argument}: header 'Content-Disposition' cannot be set: it holds the names of the part")
-    return content_type, {name.decode("ascii"): value.decode("latin-1") for name, value in block.raw}
+    return content_type, {name.decode("ascii"): value.decode("latin-1") for name, value in merged.lines}
 
 
 def _encoded(parts: list[_Part], boundary: str) -> RequestBody:

@@ -40,18 +40,26 @@ _DOT_SEGMENT: Final = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-Origin = tuple[str, str, int]
-"""Scheme, host and port: what connections and credentials belong to."""
-
-
-class Target(NamedTuple):
-    """Where one request goes, in the forms the wire wants."""
+class Origin(NamedTuple):
+    """What connections and credentials belong to (RFC 6454)."""
 
     scheme: str
     """``"http"`` or ``"https"``."""
     host: str
     """Lower-case ASCII, an international name in its IDNA form, IPv6 without brackets."""
     port: int
+
+    @property
+    def authority(self) -> str:
+        """The Host header's value; the port is left out where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+class Target(NamedTuple):
+    """Where one request goes, in the forms the wire wants."""
+
+    origin: Origin
     path: str
     """Path and query as the request line has them, never empty."""
 
@@ -72,21 +80,11 @@ class Target(NamedTuple):
         port = _DEFAULT_PORTS[parsed.scheme] if parsed.port is None else parsed.port
         if not 0 < port < 65536:
             raise ValueError(f"{argument} must have a port between 1 and 65535")
-        return cls(parsed.scheme, _checked_host(parsed, argument), port, parsed.raw_path.decode("ascii"))
-
-    @property
-    def origin(self) -> Origin:
-        """Scheme, host and port."""
-        return self[:3]
-
-    @property
-    def host_header(self) -> str:
-        """The Host header's value; the port is left out where it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        origin = Origin(parsed.scheme, _checked_host(parsed, argument), port)
+        return cls(origin, parsed.raw_path.decode("ascii"))
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.host_header}{self.path}"
+        return f"{self.origin.scheme}://{self.origin.authority}{self.path}"
 
     def __repr__(self) -> str:
         return f"Target({redact_url(str(self))!r})"
@@ -95,15 +93,16 @@ class Target(NamedTuple):
 class BaseURL:
     """What relative paths are joined under. Its path always ends with a slash."""
 
-    __slots__ = ("_host", "_port", "_prefix", "_query", "_scheme", "url")
+    __slots__ = ("_origin", "_prefix", "_query", "url")
 
     url: httpx.URL
     """The base itself, with its trailing slash and its query if it has one."""
 
     def __init__(self, url: str | httpx.URL) -> None:
         """Raises TypeError or ValueError naming ``base_url``."""
-        self._scheme, self._host, self._port, path = target = Target.of(url, "base_url")
-        path, _, self._query = path.partition("?")
+        target = Target.of(url, "base_url")
+        self._origin = target.origin
+        path, _, self._query = target.path.partition("?")
         self._prefix = path if path.endswith("/") else f"{path}/"
         self.url = httpx.URL(str(target._replace(path=_with_query(self._prefix, self._query))))
 
@@ -132,13 +131,13 @@ class BaseURL:
             full_path = _with_query(full_path, own_query)
         if query:
             full_path = _with_query(full_path, query)
-        return Target(self._scheme, self._host, self._port, full_path)
+        return Target(self._origin, full_path)
 
     def is_foreign(self, path: str) -> bool:
         """Is `path` an absolute URL of another origin? Raises ValueError as `join` does."""
         if not isinstance(path, str) or "://" not in path or not _ABSOLUTE.match(path):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
             return False
-        return _absolute(path).origin != (self._scheme, self._host, self._port)
+        return _absolute(path).origin != self._origin
 
     def __repr__(self) -> str:
         return f"BaseURL({redact_url(str(self.url))!r})"

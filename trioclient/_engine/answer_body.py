@@ -44,12 +44,12 @@ class AnswerBody:
     """Owns the connection until it is read to its end or closed."""
 
     def __init__(self, response: WireResponse, trace: CallTrace) -> None:
-        call = trace.call
+        settings = trace.call.settings
         self._closed = False
         self._response = response
         self._deadline = trace.deadline
-        read = call.timeouts.read
-        self._phase, self._seconds = ("idle", call.idle_timeout) if call.idle_timeout < read else ("read", read)
+        read = settings.timeouts.read
+        self._phase, self._seconds = ("idle", settings.idle_timeout) if settings.idle_timeout < read else ("read", read)
         self._decoder: ContentDecoder | None = None
         self._steps: Iterator[bytes] = iter(())
         self._begun = False
@@ -125,8 +125,7 @@ class AnswerBody:
         if not self._begun:
             self._begun = True
             self._decoder = decoder_of(self._response, sys.maxsize)
-        phases = PhaseScope(self._deadline)
-        phases.enter(self._phase, self._seconds)
+        phases = PhaseScope(self._phase, self._seconds, trio.current_time(), self._deadline)
         with phases.scope:
             return await (self._receive() if self._decoder is None else self._decode(self._decoder))
         raise TimeoutFault(self._phase)

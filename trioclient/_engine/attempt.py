@@ -5,20 +5,20 @@ Effects only; whether to try again is decided elsewhere.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from .._codec.body import NO_BODY
-from .._codec.headers import find
+from .._codec.headers import find, header_block
 from .._codec.redact import drop_credentials
 from .._faults import LimitFault
-from .._net.protocol import PhaseScope, WireRequest
 from .._policy.redirect import BODY_HEADERS, Follow, Refuse, plan_redirect
 from .auth import exchange_with_auth
 from .body import read_start, read_whole
 from .call import Answer
 
 if TYPE_CHECKING:
-    from .._net.protocol import Transport
+    from .._net.protocol import PhaseScope, Transport, WireRequest
     from .call import PreparedCall
 
 __all__ = ["RedirectRefused", "attempt"]
@@ -40,11 +40,11 @@ async def attempt(transport: Transport, call: PreparedCall, wire: WireRequest, p
     for _ in range(wire.limits.max_redirects + 1):
         if call.auth is not None and wire.target.origin == call.target.origin:
             answer = await exchange_with_auth(
-                call.auth, wire, lambda wire, unread: _exchange(transport, wire, phases, unread), unread=call.unread
+                call.auth, wire, functools.partial(_exchange_anew, transport, phases), unread=call.unread
             )
         else:
             answer = await _exchange(transport, wire, phases, call.unread)
-        if not 300 <= answer.status < 400 or not call.follow_redirects:
+        if not 300 <= answer.status < 400 or not call.settings.follow_redirects:
             return answer
         step = plan_redirect(
             wire.method,
@@ -59,6 +59,7 @@ async def attempt(transport: Transport, call: PreparedCall, wire: WireRequest, p
         if isinstance(step, Refuse):
             raise RedirectRefused(step.reason, answer)
         _redirect(wire, step, call.credentials)
+        phases.enter("read", wire.timeouts.read)
     raise LimitFault("max_redirects", wire.limits.max_redirects)
 
 
@@ -72,7 +73,12 @@ def _redirect(wire: WireRequest, step: Follow, credentials: frozenset[str]) -> N
         wire.body = NO_BODY
     wire.method = step.method
     wire.target = step.target
-    wire.headers = headers
+    wire.header_block = header_block(headers)
+
+
+async def _exchange_anew(transport: Transport, phases: PhaseScope, wire: WireRequest, unread: bool) -> Answer:
+    phases.enter("read", wire.timeouts.read)
+    return await _exchange(transport, wire, phases, unread)
 
 
 async def _exchange(transport: Transport, wire: WireRequest, phases: PhaseScope, unread: bool) -> Answer:

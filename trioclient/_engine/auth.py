@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import httpx
 
 from .._codec.body import RequestBody
+from .._codec.headers import header_block
 from .._codec.url import Target
 from .._net.protocol import WireRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from .._types import RawHeaders
     from .call import Answer
 
 __all__ = ["exchange_with_auth"]
@@ -49,7 +49,7 @@ async def exchange_with_auth(
         request = await flow.__anext__()
         while True:
             if request is own:
-                wire.headers = _unframed(own, keep_host=own_host)
+                wire.header_block = _unframed(own, keep_host=own_host)
                 wire.target = Target.of(own.url)
                 answer = await exchange(wire, unread)
                 own_sent = True
@@ -86,6 +86,6 @@ async def _side_request(request: httpx.Request, wire: WireRequest) -> WireReques
     )
 
 
-def _unframed(request: httpx.Request, *, keep_host: bool) -> RawHeaders:
+def _unframed(request: httpx.Request, *, keep_host: bool) -> bytes:
     skip = _FRAMING - {b"host"} if keep_host else _FRAMING
-    return [line for line in request.headers.raw if line[0].lower() not in skip]
+    return header_block(line for line in request.headers.raw if line[0].lower() not in skip)

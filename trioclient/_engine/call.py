@@ -11,10 +11,11 @@ import datetime
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from .._codec.headers import decoded, find
+from .._codec.headers import decoded, find, header_lines
 from .._codec.redact import redact_headers, redact_url
 from .._errors import APIError
 from .._records import RequestRecord, ResponseRecord
+from .._types import DEFAULT_MAX_RETRIES
 
 if TYPE_CHECKING:
     import httpx
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
     from .._net.protocol import WireResponse
     from .._types import RawHeaders, Sent, Timeouts
 
-__all__ = ["Answer", "CallTrace", "PreparedCall"]
+__all__ = ["Answer", "CallSettings", "CallTrace", "PreparedCall"]
 
 RETRY_COUNT: Final = "X-Trioclient-Retry-Count"
 READ_TIMEOUT: Final = "X-Trioclient-Read-Timeout"
-ATTEMPT_HEADERS: Final = (RETRY_COUNT, READ_TIMEOUT)
 
 ErrorT = TypeVar("ErrorT", bound=APIError)
 
@@ -36,36 +36,50 @@ ErrorT = TypeVar("ErrorT", bound=APIError)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
+class CallSettings(NamedTuple):
+    """How often and for how long a call is tried. Most calls of a client share them."""
+
+    timeouts: Timeouts
+    deadline: float = math.inf
+    """Seconds from the start; ``inf`` for none."""
+    max_retries: int = DEFAULT_MAX_RETRIES
+    follow_redirects: bool = True
+    idle_timeout: float = math.inf
+    """Seconds without a byte of a body that is left unread after which it counts as broken."""
+
+
 class PreparedCall(NamedTuple):
     """Everything about a call that its attempts share."""
 
     method: str
     target: Target
-    headers: RawHeaders
+    header_block: bytes
+    """The header lines of every attempt, as they are sent."""
     body: RequestBody
-    timeouts: Timeouts
-    deadline: float
-    """Seconds from the start; ``inf`` for none."""
-    max_retries: int
+    settings: CallSettings
     keyed: bool
     """The method is idempotent, or the request carries an idempotency key."""
-    follow_redirects: bool
     credentials: frozenset[str]
     """Lower-case names of headers that a redirect to another origin must not see."""
     attempt_headers: tuple[str, ...]
-    """Which of `ATTEMPT_HEADERS` each attempt adds: those of which no header layer speaks."""
+    """Which of `RETRY_COUNT` and `READ_TIMEOUT` each attempt adds."""
     auth: httpx.Auth | None
     unread: bool = False
     """The body of a good answer is left for the caller to read."""
-    idle_timeout: float = math.inf
-    """Seconds without a byte of such a body after which it counts as broken."""
     foreign: bool = False
     """It goes to another origin than the client's: a transport adds no credentials of its own."""
+
+    @property
+    def headers(self) -> RawHeaders:
+        """The lines of `header_block`."""
+        return header_lines(self.header_block)
 
     def record(self) -> RequestRecord:
         """For errors and hooks: without credentials."""
         return RequestRecord(
-            self.method, redact_url(str(self.target)), redact_headers(decoded(self.headers), self.credentials)
+            self.method,
+            redact_url(str(self.target)),
+            redact_headers(decoded(self.headers), self.credentials),
         )
 
 
@@ -105,7 +119,7 @@ class CallTrace:
     def __init__(self, call: PreparedCall, started: float) -> None:
         self.call = call
         self.started = started
-        self.deadline = started + call.deadline
+        self.deadline = started + call.settings.deadline
         self.attempts = 0
         self.sent: Sent = "no"
 

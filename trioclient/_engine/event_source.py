@@ -20,6 +20,7 @@ from .._codec.decode import AnswerFault
 from .._codec.event_errors import ErrorEvent
 from .._codec.event_formats import event_parser
 from .._codec.event_stream import EventStreamParser
+from .._codec.headers import header_block
 from .._errors import APIError
 from .._faults import DisconnectFault, Fault, TimeoutFault
 from .answer_body import AnswerBody
@@ -125,7 +126,7 @@ class EventSource:
         named = self._parser.retry
         delay = engine.reconnection_delay(named=named, fruitless=self._fruitless)
         wakes_at = trio.current_time() + delay
-        if self._fruitless >= self._call.max_retries or wakes_at > self._horizon():
+        if self._fruitless >= self._call.settings.max_retries or wakes_at > self._horizon():
             raise self.error(fault) from fault
         await trio.sleep_until(wakes_at)
         self._fruitless += 1
@@ -154,7 +155,8 @@ class EventSource:
         if last and not _CONTROLS.search(last):
             headers.append((_LAST_EVENT_ID, last))
         left = self.trace.deadline - trio.current_time()
-        return self._call._replace(headers=headers, deadline=max(left, 0.0))
+        settings = self._call.settings._replace(deadline=max(left, 0.0))
+        return self._call._replace(header_block=header_block(headers), settings=settings)
 
     def _adopt(self, answer: Answer, trace: CallTrace) -> None:
         """Go on with another answer to the same call."""

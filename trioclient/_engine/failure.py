@@ -97,7 +97,7 @@ def event_error(trace: CallTrace, answer: Answer, content: bytes, status: int | 
 def _fault_error(trace: CallTrace, fault: Fault, now: float, answer: Answer | None) -> APIError:
     if isinstance(fault, TimeoutFault):
         if now >= trace.deadline:
-            message = f"the deadline of {trace.call.deadline:g} s passed ({fault.phase} phase)"
+            message = f"the deadline of {trace.call.settings.deadline:g} s passed ({fault.phase} phase)"
             return trace.error(DeadlineExceeded, message, now, answer=answer)
         return trace.error(APITimeoutError, str(fault), now)
     if isinstance(fault, LimitFault):

@@ -16,6 +16,7 @@ Everything impure that a decision needs (clocks, one random draw) is read here a
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 import time
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from .._codec.headers import header_block
 from .._errors import APIError, DeadlineExceeded
 from .._faults import Fault, TimeoutFault
 from .._net.protocol import PhaseScope, WireRequest
@@ -84,21 +86,25 @@ class Engine:
 
         Unread, where the call says so: whoever gets it closes it.
         """
-        trace = CallTrace(call, trio.current_time())
+        now = trio.current_time()
+        trace = CallTrace(call, now)
         retries = 0
         last_error: APIError | None = None
         self.calls += 1
         self.in_flight += 1
         try:
             while True:
-                await self._pass_gate(trace, last_error)
-                began = trio.current_time()
-                result = await self._attempt(trace, retries)
+                if now < self._gate.held_until:
+                    await self._pass_gate(trace, last_error)
+                    now = trio.current_time()
+                result = await self._attempt(trace, retries, now)
                 if isinstance(result, Answer) and result.status < 300:
-                    await self._tell_done(trace, result, trio.current_time() - began)
+                    if self._observer.watches:
+                        await self._tell_done(trace, result, now)
                     return result, trace
-                last_error = await self._go_on(trace, result, retries, began)
+                last_error = await self._go_on(trace, result, retries, now)
                 retries += 1
+                now = trio.current_time()
         finally:
             self.in_flight -= 1
             self.attempts += trace.attempts
@@ -118,7 +124,8 @@ class Engine:
         """Seconds before a stream connects anew; see `_policy.reconnect`."""
         return reconnection_delay(self._policy, named=named, fruitless=fruitless, draw=self._draw())
 
-    async def _tell_done(self, trace: CallTrace, answer: Answer, elapsed: float) -> None:
+    async def _tell_done(self, trace: CallTrace, answer: Answer, began: float) -> None:
+        elapsed = trio.current_time() - began
         try:
             self._observer.attempted(
                 trace, status=answer.status, error=None, elapsed=elapsed, delay=None, reason="done"
@@ -145,21 +152,22 @@ class Engine:
                 )
             await trio.sleep_until(opens_at)
 
-    async def _attempt(self, trace: CallTrace, retries: int) -> Failure:
+    async def _attempt(self, trace: CallTrace, retries: int, now: float) -> Failure:
         """One attempt, its outcome as a value. Only the caller's own exceptions are raised."""
         call = trace.call
+        timeouts = call.settings.timeouts
         wire = WireRequest(
             call.method,
             call.target,
-            _attempt_headers(call, retries),
+            call.header_block + _attempt_lines(call.attempt_headers, retries, timeouts.read),
             call.body,
-            call.timeouts,
+            timeouts,
             self._limits,
-            replayable=call.body.replayable and (call.keyed or self._policy.replay_unkeyed),
-            foreign=call.foreign,
+            call.body.replayable and (call.keyed or self._policy.replay_unkeyed),
+            call.foreign,
         )
         trace.attempts += 1
-        phases = PhaseScope(trace.deadline)
+        phases = PhaseScope("read", timeouts.read, now, trace.deadline)
         try:
             with phases.scope:
                 return await attempt(self._transport, call, wire, phases)
@@ -194,7 +202,7 @@ class Engine:
             self._policy,
             outcome,
             retries_taken=retries,
-            max_retries=trace.call.max_retries,
+            max_retries=trace.call.settings.max_retries,
             now=now,
             deadline=_horizon(trace),
             wall=wall,
@@ -228,8 +236,7 @@ def _horizon(trace: CallTrace) -> float:
     return min(trace.deadline, callers) if callers != -math.inf else trace.deadline
 
 
-def _attempt_headers(call: PreparedCall, retries: int) -> list[tuple[bytes, bytes]]:
-    if not call.attempt_headers:
-        return call.headers
-    values = {RETRY_COUNT: b"%d" % retries, READ_TIMEOUT: b"%.12g" % call.timeouts.read}
-    return [*call.headers, *[(name.encode("ascii"), values[name]) for name in call.attempt_headers]]
+@functools.lru_cache(maxsize=256)
+def _attempt_lines(names: tuple[str, ...], retries: int, read_timeout: float) -> bytes:
+    values = {RETRY_COUNT: b"%d" % retries, READ_TIMEOUT: b"%.12g" % read_timeout}
+    return header_block((name.encode("ascii"), values[name]) for name in names)

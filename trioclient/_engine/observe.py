@@ -55,6 +55,11 @@ class Observer:
                 raise TypeError(f"hooks must be sync functions of one AttemptRecord, not {hook!r}")
         self._hooks = tuple(hooks)
 
+    @property
+    def watches(self) -> bool:
+        """Whether anybody would be told of an attempt that went well."""
+        return bool(self._hooks) or _logger.isEnabledFor(logging.DEBUG)
+
     def attempted(
         self,
         trace: CallTrace,

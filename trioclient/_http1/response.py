@@ -42,7 +42,7 @@ class End(NamedTuple):
 
 Event = Union[Head, bytes, End]
 
-_VERSIONS = frozenset({"1.0", "1.1"})
+_VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _HEADER_OVERHEAD = 4  # ": " and the line end
 
 
@@ -53,7 +53,6 @@ class ResponseParser:
         "_body",
         "_events",
         "_fault",
-        "_header_bytes",
         "_headers",
         "_informational",
         "_limits",
@@ -73,8 +72,9 @@ class ResponseParser:
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._events: list[Event] = []
         self._body: list[bytes] = []
+        # Of the head, or of the trailer, that is coming in.
         self._headers: RawHeaders = []
-        self._header_bytes = 0
+        # Since the last event.
         self._quiet_bytes = 0
         self._informational = 0
         self._until_close = False
@@ -90,6 +90,7 @@ class ResponseParser:
             raise ClosedFault  # while these bytes were on their way
         if not data:
             return self._end_of_input()
+        self._quiet_bytes += len(data)
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -103,10 +104,8 @@ class ResponseParser:
         events = self._take_events()
         if events:
             self._quiet_bytes = 0
-        else:
-            self._quiet_bytes += len(data)
-            if self._quiet_bytes > self._limits.max_header_bytes:
-                raise LimitFault("max_header_bytes", self._limits.max_header_bytes)
+        elif self._quiet_bytes > self._limits.max_header_bytes:
+            raise LimitFault("max_header_bytes", self._limits.max_header_bytes)
         if self.done:
             # Only now, for bytes after the answer may have spoiled the connection meanwhile.
             events.append(End(self._reusable))
@@ -141,26 +140,23 @@ class ResponseParser:
             self._reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._header_bytes += len(name) + len(value) + _HEADER_OVERHEAD
-        if self._header_bytes > self._limits.max_header_bytes:
-            self._fault = LimitFault("max_header_bytes", self._limits.max_header_bytes)
-        elif not self.head_seen:  # else it is a trailer, which nobody asked for
-            self._headers.append((name.lower(), value.rstrip()))
+        self._headers.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         if self.done or parser is None:
             return
+        headers = self._taken_headers()
         status = parser.get_status_code()
         version = parser.get_http_version()
         if version not in _VERSIONS:
             self._fault = ProtocolFault(f"the server speaks HTTP/{version}")
+        elif 200 <= status < 600:
+            self._note_head(Head(status, _VERSIONS[version], headers))
         elif 100 <= status < 200:
             self._note_informational(status)
-        elif not 200 <= status < 600:
-            self._fault = ProtocolFault(f"{status} is no HTTP status")
         else:
-            self._note_head(status, version)
+            self._fault = ProtocolFault(f"{status} is no HTTP status")
 
     def on_body(self, data: bytes) -> None:
         if self.done:
@@ -172,7 +168,16 @@ class ResponseParser:
         if self.head_seen and not self.done and self._parser is not None:
             self.done = True
             self._reusable = self._parser.should_keep_alive()
-        self._headers = []
+        if self._headers:
+            self._taken_headers()  # a trailer, which nobody asked for
+
+    def _taken_headers(self) -> RawHeaders:
+        headers, self._headers = self._headers, []
+        most = self._limits.max_header_bytes
+        # So few bytes cannot hold more of them; else they are counted.
+        if self._quiet_bytes > most and sum(len(n) + len(v) + _HEADER_OVERHEAD for n, v in headers) > most:
+            self._fault = LimitFault("max_header_bytes", most)
+        return headers
 
     def _note_informational(self, status: int) -> None:
         self._informational += 1
@@ -181,22 +186,16 @@ class ResponseParser:
         elif self._informational > self._limits.max_informational:
             self._fault = LimitFault("max_informational", self._limits.max_informational)
 
-    def _note_head(self, status: int, version: str) -> None:
+    def _note_head(self, head: Head) -> None:
         self.head_seen = True
-        self._events.append(Head(status, "HTTP/" + version, self._headers))
-        framed = False
-        closing = version == "1.0"
-        for name, value in self._headers:
-            if name == b"content-length":
-                framed = True
-            elif name == b"transfer-encoding":
-                framed = True
-                if value.lower() != b"chunked":
-                    self._fault = ProtocolFault("the answer has a transfer coding other than chunked")
-            elif name == b"connection":
-                closing = b"close" in value.lower()
+        self._events.append(head)
+        fields = dict(head.headers)
+        coded = b"transfer-encoding" in fields
+        if coded and any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in head.headers):
+            self._fault = ProtocolFault("the answer has a transfer coding other than chunked")
         if self._method == "HEAD":
             self.done = True
-            self._reusable = not closing
-        elif not framed and status not in (204, 304):
+            connection = fields.get(b"connection", b"close" if head.http_version == "HTTP/1.0" else b"")
+            self._reusable = b"close" not in connection.lower()
+        elif not coded and b"content-length" not in fields and head.status not in (204, 304):
             self._until_close = True

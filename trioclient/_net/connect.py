@@ -83,8 +83,8 @@ class Connector:
         try:
             sock = await self._open_socket(target)
         except (OSError, UnicodeError) as error:  # the latter for a name with an empty or endless label
-            raise ConnectFault(f"could not connect to {target.host_header}: {_reason(error)}") from error
-        if target.scheme == "https":
+            raise ConnectFault(f"could not connect to {target.origin.authority}: {_reason(error)}") from error
+        if target.origin.scheme == "https":
             return await self._start_tls(target, _UnderTLS(sock))
         stream = SocketStream(sock)
         return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now)
@@ -92,7 +92,7 @@ class Connector:
     async def _open_socket(self, target: Target) -> socket.socket:
         if self._uds is not None:
             return await self._connect_one((socket.AF_UNIX, self._uds))
-        return await _race(await _look_up(target.host, target.port), self._connect_one)
+        return await _race(await _look_up(target.origin.host, target.origin.port), self._connect_one)
 
     async def _connect_one(self, address: _Address) -> socket.socket:
         family, sockaddr = address
@@ -109,19 +109,19 @@ class Connector:
 
     async def _start_tls(self, target: Target, tcp: _UnderTLS) -> Link:
         try:
-            stream = trio.SSLStream(tcp, self._ssl_context(), server_hostname=target.host)
+            stream = trio.SSLStream(tcp, self._ssl_context(), server_hostname=target.origin.host)
             await stream.do_handshake()
         except trio.BrokenResourceError as error:
             tcp.close()
             cause = error.__cause__
             reason = _reason(cause) if isinstance(cause, OSError) else "the connection broke"
-            raise ConnectFault(f"no TLS connection to {target.host_header}: {reason}") from error
+            raise ConnectFault(f"no TLS connection to {target.origin.authority}: {reason}") from error
         except BaseException:
             tcp.close()
             raise
         if stream.selected_alpn_protocol() not in (None, "http/1.1"):
             tcp.close()
-            raise ConnectFault(f"{target.host_header} chose {stream.selected_alpn_protocol()!r} over http/1.1")
+            raise ConnectFault(f"{target.origin.authority} chose {stream.selected_alpn_protocol()!r} over http/1.1")
         return Link(stream, tcp.close, functools.partial(_is_tls_stale, stream), tcp.socket.close)
 
 

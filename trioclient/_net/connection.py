@@ -6,8 +6,8 @@ seen although the body is not through: an error answer or a redirect stops the w
 waits for its end. Meanwhile some of such an answer is read and kept: a server that answers as it
 reads may not go on reading before.
 
-Reading. Bytes go to a `ResponseParser`; its events are kept until asked for. Who reads to the
-`End` leaves the connection reusable, if the answer allows it; any other way of leaving closes it.
+Reading. Bytes go to a `ResponseParser`; what it makes of them is kept until asked for. Who reads
+to the end leaves the connection reusable, if the answer allows it; any other way of leaving closes it.
 
 A dead reused connection shows itself by an error before the first byte of the answer:
 `heard_back` is False then.
@@ -23,7 +23,7 @@ import trio
 
 from .._faults import ClosedFault, DisconnectFault
 from .._http1.request import LAST_CHUNK, encode_chunk, encode_head
-from .._http1.response import End, Event, Head, ResponseParser
+from .._http1.response import End, Head, ResponseParser
 from .pieces import aiter_pieces
 from .single_nursery import open_single_nursery
 
@@ -43,9 +43,11 @@ class Connection:
     """Belongs to whoever took it from the pool until it is released or discarded."""
 
     __slots__ = (
-        "_events",
+        "_ended",
+        "_head",
         "_link",
         "_parser",
+        "_pieces",
         "_refused",
         "_spoiled",
         "created_at",
@@ -72,7 +74,10 @@ class Connection:
         # Was a request left half sent?
         self._spoiled = False
         self._parser: ResponseParser | None = None
-        self._events: collections.deque[Event] = collections.deque()
+        # What came of the current answer and was not yet asked for; did it come to its end?
+        self._head: Head | None = None
+        self._pieces: collections.deque[bytes] = collections.deque()
+        self._ended = False
 
     def close(self) -> None:
         """At once. What is waiting on the connection fails."""
@@ -90,30 +95,42 @@ class Connection:
     async def exchange(self, request: WireRequest, phases: PhaseScope) -> Head:
         """Send a request and wait for the head of its answer. Raises a `Fault`."""
         self.exchanges += 1
-        self.heard_back = self.reusable = self._refused = False
-        self._events.clear()
+        self.heard_back = self.reusable = self._refused = self._ended = False
+        self._head = None
+        self._pieces.clear()
         self._parser = ResponseParser(request.method, request.limits)
         body = request.body
-        head = encode_head(request.method, request.target, request.headers, body.length)
+        head = encode_head(request.method, request.target, request.header_block, body.length)
         # RFC 9112 section 9.6: who says close sends nothing after it.
-        self._spoiled = b"\r\nconnection: close\r\n" in head.lower()
+        self._spoiled = b"\nConnection: close\r" in head
+        await trio.lowlevel.checkpoint_if_cancelled()
         request.sent = "maybe"
-        if body.content is not None and len(body.content) <= _ONE_WRITE_BYTES and body.progress is None:
-            await self._write_small(head + body.content, request, phases)
+        if body.content is None or len(body.content) > _ONE_WRITE_BYTES or body.progress is not None:
+            return await self._exchange_large(head, request, phases)
+        unsent = self._send_now(head + body.content)
+        if unsent:
+            phases.enter("write", request.timeouts.write)
+            await self._write(unsent)
+        if phases.phase != "read":
             phases.enter("read", request.timeouts.read)
-            return await self._read_head(request)
-        return await self._exchange_large(head, request, phases)
+        return await self._read_head(request)
 
     async def receive(self) -> bytes:
         """The next piece of the body, ``b""`` at its end. Raises a `Fault`."""
-        while not self._events:
+        while (piece := self.receive_nowait()) is None:
             await self._read_events()
-        event = self._events.popleft()
-        if isinstance(event, bytes):
-            return event
-        # The head was taken by exchange(), so this is the end; it stays, to be found again.
-        self._events.append(event)
-        return b""
+        return piece
+
+    def receive_nowait(self) -> bytes | None:
+        """The same, but None where it would have to wait."""
+        if self._pieces:
+            return self._pieces.popleft()
+        return b"" if self._ended else None
+
+    @property
+    def at_end(self) -> bool:
+        """Nothing of the answer is to come."""
+        return self._ended and not self._pieces
 
     async def _exchange_large(self, head: bytes, request: WireRequest, phases: PhaseScope) -> Head:
         trouble: Exception | None = None
@@ -169,15 +186,13 @@ class Connection:
                     return False
         return not chunked or await self._write(LAST_CHUNK)
 
-    async def _write_small(self, data: bytes, request: WireRequest, phases: PhaseScope) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
+    def _send_now(self, data: bytes) -> bytes:
+        """Send what goes without waiting; what did not."""
         try:
             sent = self._link.send_now(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             sent = 0  # trying again tells which
-        if sent < len(data):
-            phases.enter("write", request.timeouts.write)
-            await self._write(data[sent:])
+        return data[sent:]
 
     async def _write(self, data: bytes) -> bool:
         """False where the server hung up, perhaps after an answer: reading will tell."""
@@ -191,21 +206,20 @@ class Connection:
 
     async def _read_head(self, request: WireRequest) -> Head:
         try:
-            while not self._events:
+            while self._head is None:
                 await self._read_events()
         finally:
             if self.heard_back:
                 request.sent = "yes"
-        event = self._events.popleft()
-        assert isinstance(event, Head)
-        return event
+        return self._head
 
     async def _read_ahead(self, most: int) -> None:
         """Receive and keep the rest of the answer, or a little over `most` bytes of it."""
-        while most >= 0 and not (self._events and isinstance(self._events[-1], End)):
-            most -= sum(len(event) for event in await self._read_events() if isinstance(event, bytes))
+        while not self._ended and most >= 0:
+            most -= await self._read_events()
 
-    async def _read_events(self) -> list[Event]:
+    async def _read_events(self) -> int:
+        """Receive once. How many bytes of the body that brought."""
         parser = self._parser
         assert parser is not None
         try:
@@ -216,8 +230,15 @@ class Connection:
             raise ClosedFault from error
         if data:
             self.heard_back = True
-        events = parser.feed(bytes(data))
-        self._events.extend(events)
-        if events and isinstance(events[-1], End):
-            self.reusable = events[-1].reusable and not self._spoiled
-        return events
+        received = 0
+        for event in parser.feed(bytes(data)):
+            match event:
+                case bytes():
+                    received += len(event)
+                    self._pieces.append(event)
+                case Head():
+                    self._head = event
+                case End():
+                    self._ended = True
+                    self.reusable = event.reusable and not self._spoiled
+        return received

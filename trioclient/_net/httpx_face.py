@@ -18,7 +18,8 @@ import httpx
 import trio
 
 from .._codec.body import NO_BODY, AsyncPieces, Pieces, RequestBody
-from .._codec.url import Target
+from .._codec.headers import header_block
+from .._codec.url import Origin, Target
 from .._faults import ClosedFault, ConnectFault, DisconnectFault, Fault, TimeoutFault
 from .._types import IDEMPOTENT_METHODS, Limits, Timeouts
 from .httpx_common import Library, library_of
@@ -56,8 +57,9 @@ class HttpxFace(httpx.AsyncBaseTransport, abc.ABC):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request of httpx. Raises httpx's exceptions."""
         library = library_of(request, "Request", "request")
-        wire = _wire_request(request, library, self.limits)
-        phases = PhaseScope()
+        timeouts = _timeouts(request)
+        phases = PhaseScope("read", timeouts.read, trio.current_time())
+        wire = _wire_request(request, library, timeouts, self.limits)
         response: WireResponse | None = None
         with phases.scope:
             try:
@@ -74,18 +76,18 @@ class HttpxFace(httpx.AsyncBaseTransport, abc.ABC):
         )
 
 
-def _wire_request(request: httpx.Request, library: Library, limits: Limits) -> WireRequest:
+def _wire_request(request: httpx.Request, library: Library, timeouts: Timeouts, limits: Limits) -> WireRequest:
     target = _target(request, library)
-    host = (b"host", target.host_header.encode("ascii"))
+    host = (b"host", target.origin.authority.encode("ascii"))
     # What frames the message is added where the bytes are made.
-    headers = [
+    block = header_block(
         (name, value)
         for name, value in request.headers.raw
         if name.lower() not in _FRAMING and (name.lower(), value) != host
-    ]
+    )
     body = _body(request, library)
     replayable = body.replayable and (request.method in IDEMPOTENT_METHODS or "idempotency-key" in request.headers)
-    return WireRequest(request.method, target, headers, body, _timeouts(request), limits, replayable)
+    return WireRequest(request.method, target, block, body, timeouts, limits, replayable)
 
 
 def _target(request: httpx.Request, library: Library) -> Target:
@@ -94,7 +96,7 @@ def _target(request: httpx.Request, library: Library) -> Target:
     if url.scheme not in _DEFAULT_PORTS or not url.raw_host:
         raise library.exception("UnsupportedProtocol")("only http:// and https:// URLs can be sent to")
     port = _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
-    return Target(url.scheme, url.raw_host.decode("ascii"), port, url.raw_path.decode("ascii"))
+    return Target(Origin(url.scheme, url.raw_host.decode("ascii"), port), url.raw_path.decode("ascii"))
 
 
 def _timeouts(request: httpx.Request) -> Timeouts:

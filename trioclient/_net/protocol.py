@@ -8,10 +8,11 @@ redirects, JSON or types; above it nobody knows of sockets.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import trio
+
+from .._codec.headers import header_lines
 
 if TYPE_CHECKING:
     from .._codec.body import RequestBody
@@ -26,26 +27,27 @@ class PhaseScope:
 
     Cheaper than a scope per phase, and the deadline of the call needs none of its own: it is
     the ceiling of every phase. When the scope was hit, `phase` says during which.
+
+    An attempt begins in the phase it is given, "read": on a connection that is there, a request
+    that goes out at once is followed by nothing but the wait for its answer. Who waits for
+    anything else says so, and says when it is over.
     """
 
-    __slots__ = ("_ceiling", "_clock", "phase", "scope")
+    __slots__ = ("ceiling", "phase", "scope", "since")
 
-    def __init__(self, ceiling: float = math.inf, clock: Callable[[], float] = trio.current_time) -> None:
-        self.scope = trio.CancelScope()
-        self.phase = ""
-        self._ceiling = ceiling
-        self._clock = clock
-
-    @property
-    def ceiling(self) -> float:
+    def __init__(self, phase: str, seconds: float, now: float, ceiling: float = math.inf) -> None:
+        self.since = now
+        """The instant on trio's clock at which the phase began."""
+        self.ceiling = ceiling
         """The call's deadline on trio's clock, which no phase outlives; ``inf`` for none."""
-        return self._ceiling
+        self.phase = phase
+        self.scope = trio.CancelScope(deadline=min(ceiling, now + seconds))
 
     def enter(self, phase: str, seconds: float) -> None:
         """From now on the attempt is in `phase`, which may take so many `seconds`."""
         self.phase = phase
-        deadline = self._clock() + seconds
-        self.scope.deadline = min(self._ceiling, deadline)
+        self.since = trio.current_time()
+        self.scope.deadline = min(self.ceiling, self.since + seconds)
 
 
 class WireRequest:
@@ -53,13 +55,13 @@ class WireRequest:
     redirect changes it.
     """
 
-    __slots__ = ("body", "foreign", "headers", "limits", "method", "replayable", "sent", "target", "timeouts")
+    __slots__ = ("body", "foreign", "header_block", "limits", "method", "replayable", "sent", "target", "timeouts")
 
     def __init__(
         self,
         method: str,
         target: Target,
-        headers: RawHeaders,
+        header_block: bytes,
         body: RequestBody,
         timeouts: Timeouts,
         limits: Limits,
@@ -68,8 +70,9 @@ class WireRequest:
     ) -> None:
         self.method = method
         self.target = target
-        self.headers = headers
-        """Checked, in order, without Host and framing headers unless the caller set them."""
+        self.header_block = header_block
+        """The header lines as HTTP/1.1 sends them, each with its line end. Checked, in order, without
+        framing headers, and without Host unless the caller set it."""
         self.body = body
         self.timeouts = timeouts
         self.limits = limits
@@ -78,6 +81,11 @@ class WireRequest:
         self.sent: Sent = "no"
         self.foreign = foreign
         """It goes to another origin than the client's: a transport adds no credentials of its own."""
+
+    @property
+    def headers(self) -> RawHeaders:
+        """The lines of `header_block`."""
+        return header_lines(self.header_block)
 
 
 class WireResponse(Protocol):

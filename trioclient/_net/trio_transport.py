@@ -68,7 +68,8 @@ class TrioTransport(HttpxFace):
     async def send(self, request: WireRequest, phases: PhaseScope) -> TrioResponse:
         """Send on a pooled connection, or a new one. See `Transport.send`."""
         self._check_run()
-        connection = await self._take(request, phases)
+        taken = self._pool.take_nowait(request.target.origin, phases.since)
+        connection = taken if isinstance(taken, Connection) else await self._get(taken, request, phases)
         while True:
             try:
                 head = await connection.exchange(request, phases)
@@ -87,22 +88,20 @@ class TrioTransport(HttpxFace):
         self._pool.close()
         self._finalizer.detach()
 
-    async def _take(self, request: WireRequest, phases: PhaseScope) -> Connection:
-        origin = request.target.origin
-        taken = self._pool.take_nowait(origin, trio.current_time())
+    async def _get(self, taken: Free | Full, request: WireRequest, phases: PhaseScope) -> Connection:
+        """A connection where none was idle: wait for one, or for a slot, or connect on a slot."""
         if isinstance(taken, Full):
             phases.enter("pool", request.timeouts.pool)
-            taken = await self._pool.wait(origin)
-            if isinstance(taken, Connection) and taken.is_stale():
+            given = await self._pool.wait(request.target.origin)
+            if isinstance(given, Connection):
+                if not given.is_stale():
+                    return given
                 # Handed over as it was, perhaps with bytes in it that nobody asked for.
-                self._pool.replace(taken)
-                return await self._open(request, phases)
-        if isinstance(taken, Free):
-            if self._closed:
+                self._pool.replace(given)
+            elif self._closed:
                 self._pool.forfeit()
                 raise ClosedFault
-            return await self._open(request, phases)
-        return taken
+        return await self._open(request, phases)
 
     async def _open(self, request: WireRequest, phases: PhaseScope) -> Connection:
         """Connect, on a slot already taken."""
@@ -147,16 +146,19 @@ class TrioResponse:
 
     async def receive(self) -> bytes:
         """See `WireResponse.receive`."""
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             if self._whole:
                 return b""
             raise ClosedFault
-        try:
-            data = await self._connection.receive()
-        except BaseException:
-            self._let_go()
-            raise
-        if not data:
+        data = connection.receive_nowait()
+        if data is None:
+            try:
+                data = await connection.receive()
+            except BaseException:
+                self._let_go()
+                raise
+        if connection.at_end:
             self._whole = True
             self._let_go()
         return data

@@ -134,7 +134,7 @@ def next_request(
 
 def _followed(url: str, asked: Target, answered: Target) -> Target:
     target = join_redirect(answered, url, "the next page's URL")
-    if asked.scheme == "https" and target.scheme == "http":
+    if asked.origin.scheme == "https" and target.origin.scheme == "http":
         raise ValueError("the next page's URL leads from https to http")
     return target
 

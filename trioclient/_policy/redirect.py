@@ -72,7 +72,7 @@ def plan_redirect(
         new_target = join_redirect(target, location)
     except ValueError as error:
         return Refuse(str(error))
-    if target.scheme == "https" and new_target.scheme == "http":
+    if target.origin.scheme == "https" and new_target.origin.scheme == "http":
         return Refuse("the redirect leads from https to http")
     new_method, drop_body = _rewritten(method, status)
     if has_body and not drop_body and not body_replayable:
