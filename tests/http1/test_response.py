@@ -5,28 +5,43 @@ from __future__ import annotations
 import gc
 import itertools
 import weakref
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioclient._faults import DisconnectFault, Fault, LimitFault, ProtocolFault
-from trioclient._http1.response import End, Event, Head, ResponseParser
+from trioclient._faults import DisconnectFault, LimitFault, ProtocolFault
+from trioclient._http1.response import Head, ResponseParser
 from trioclient._types import Limits
 
 EOF = b""
 
 
-def feed(pieces: list[bytes], method: str = "GET", limits: Limits | None = None) -> list[Event]:
-    """Every event of an answer, its body joined to one piece."""
+class Answer(NamedTuple):
+    head: Head
+    body: bytes
+    reusable: bool
+
+
+def fed(parser: ResponseParser, piece: bytes) -> bytes:
+    """What of the body that brought; its fault is raised."""
+    parser.feed(piece)
+    if parser.fault is not None:
+        raise parser.fault
+    return parser.take()
+
+
+def feed(pieces: list[bytes], method: str = "GET", limits: Limits | None = None) -> Answer | None:
+    """A whole answer; None where it has not ended."""
     parser = ResponseParser(method, limits or Limits())
-    events: list[Event] = []
+    body = b""
     for piece in pieces:
-        events += parser.feed(piece)
-        if parser.done:
-            break
-    body = b"".join(event for event in events if isinstance(event, bytes))
-    return [event for event in events if isinstance(event, Head)] + [body] + [e for e in events if isinstance(e, End)]
+        body += fed(parser, piece)
+        if parser.ended:
+            assert parser.head is not None
+            return Answer(parser.head, body, parser.reusable)
+    return None
 
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -73,11 +88,10 @@ WHOLE = {
 def test_whole_and_byte_by_byte(name: str) -> None:
     data, status, body, reusable = WHOLE[name]
     for pieces in ([data], [bytes([byte]) for byte in data]):
-        head, content, end = feed(pieces)
-        assert isinstance(head, Head)
-        assert head.status == status
-        assert content == body
-        assert end == End(reusable)
+        found = feed(pieces)
+        assert found is not None
+        assert found.head.status == status
+        assert (found.body, found.reusable) == (body, reusable)
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.lists(st.integers(0, 500), max_size=6))
@@ -93,47 +107,55 @@ def test_every_prefix_is_unfinished_and_its_end_an_error(name: str, data: st.Dat
     parser = ResponseParser("GET", Limits())
     if length:
         parser.feed(wire[:length])
-    assert not parser.done
-    with pytest.raises(DisconnectFault):
-        parser.feed(EOF)
+    assert not parser.ended
+    parser.feed(EOF)
+    assert isinstance(parser.fault, DisconnectFault)
+    assert not parser.ended
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 500), max_size=4))
-def test_any_bytes_give_events_or_a_fault(data: bytes, cuts: list[int]) -> None:
+def test_any_bytes_give_an_answer_or_a_fault(data: bytes, cuts: list[int]) -> None:
     parser = ResponseParser("GET", Limits())
-    try:
-        for piece in [*cut(data, cuts), EOF]:
-            parser.feed(piece)
-            if parser.done:
-                break
-    except Fault:
-        pass
+    for piece in [*cut(data, cuts), EOF]:
+        parser.feed(piece)
+        if parser.ended or parser.fault is not None:
+            break
+    assert parser.ended != (parser.fault is not None)
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 500), max_size=4))
 def test_any_bytes_for_a_body(data: bytes, cuts: list[int]) -> None:
     wire = answer(f"HTTP/1.1 200 OK\nContent-Length: {len(data)}", data)
-    assert feed(cut(wire, cuts))[1] == data
+    found = feed(cut(wire, cuts))
+    assert found is not None
+    assert found.body == data
 
 
 def test_header_names_are_lowered_values_kept_and_trailers_dropped() -> None:
-    head = feed([WHOLE["chunked"][0]])[0]
-    assert head == Head(201, "HTTP/1.1", [(b"transfer-encoding", b"Chunked")])
-    head = feed([answer("HTTP/1.1 204 No\nX-Thing:   Some Value  \nX-Thing: Two\nX-Empty:")])[0]
-    assert isinstance(head, Head)
-    assert head.headers == [(b"x-thing", b"Some Value"), (b"x-thing", b"Two"), (b"x-empty", b"")]
+    found = feed([WHOLE["chunked"][0]])
+    assert found is not None
+    assert found.head == Head(201, "HTTP/1.1", [(b"transfer-encoding", b"Chunked")])
+    found = feed([answer("HTTP/1.1 204 No\nX-Thing:   Some Value  \nX-Thing: Two\nX-Empty:")])
+    assert found is not None
+    assert found.head.headers == [(b"x-thing", b"Some Value"), (b"x-thing", b"Two"), (b"x-empty", b"")]
 
 
 @pytest.mark.parametrize("length", ["", "\nContent-Length: 5", "\nTransfer-Encoding: chunked"])
 def test_a_head_answer_ends_at_its_head(length: str) -> None:
-    assert feed([answer(f"HTTP/1.1 200 OK{length}")], "HEAD")[1:] == [b"", End(True)]
-    assert feed([answer(f"HTTP/1.1 200 OK{length}\nConnection: close")], "HEAD")[1:] == [b"", End(False)]
+    for connection, reusable in [("", True), ("\nConnection: close", False)]:
+        found = feed([answer(f"HTTP/1.1 200 OK{length}{connection}")], "HEAD")
+        assert found is not None
+        assert (found.body, found.reusable) == (b"", reusable)
 
 
 def test_a_body_without_framing_ends_with_the_connection() -> None:
-    wire = answer("HTTP/1.1 200 OK", b"some")
-    assert feed([wire, b" more", EOF])[1:] == [b"some more", End(False)]
-    assert feed([answer("HTTP/1.0 200 OK"), EOF])[1:] == [b"", End(False)]
+    for pieces, body in [
+        ([answer("HTTP/1.1 200 OK", b"some"), b" more"], b"some more"),
+        ([answer("HTTP/1.0 200 OK")], b""),
+    ]:
+        found = feed([*pieces, EOF])
+        assert found is not None
+        assert (found.body, found.reusable) == (body, False)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +166,9 @@ def test_a_body_without_framing_ends_with_the_connection() -> None:
 )
 def test_bytes_after_the_answer_spoil_the_connection(name: str, method: str, surplus: bytes) -> None:
     data, status, body, _ = WHOLE[name]
-    head, content, end = feed([data + surplus], method)
-    assert isinstance(head, Head)
-    assert (head.status, content, end) == (status, body, End(False))
+    found = feed([data + surplus], method)
+    assert found is not None
+    assert (found.head.status, found.body, found.reusable) == (status, body, False)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +202,15 @@ def test_malformed_answers_are_refused(wire: bytes) -> None:
         feed([bytes([byte]) for byte in wire])
 
 
+def test_what_came_before_a_fault_in_the_same_bytes_is_there() -> None:
+    parser = ResponseParser("GET", Limits())
+    parser.feed(answer("HTTP/1.1 200 OK\nTransfer-Encoding: chunked", b"2\r\nab\r\nzz\r\n"))
+    assert parser.head is not None
+    assert parser.take() == b"ab"
+    assert isinstance(parser.fault, ProtocolFault)
+    assert not parser.ended
+
+
 FLOODS = {
     "one endless header": (b"HTTP/1.1 200 OK\r\nX: ", b"a" * 1000),
     "endless headers": (b"HTTP/1.1 200 OK\r\n", b"X-Header: value\r\n"),
@@ -197,14 +228,14 @@ def test_header_bytes_are_bounded(name: str, at_once: int) -> None:
     start, more = FLOODS[name]
     limits = Limits(max_header_bytes=8_000)
     parser = ResponseParser("GET", limits)
-    fed = 0
+    sent = 0
     with pytest.raises(LimitFault, match="max_header_bytes") as caught:
-        parser.feed(start)
-        while fed < 2_000_000:
-            fed += len(more) * at_once
-            parser.feed(more * at_once)
+        fed(parser, start)
+        while sent < 2_000_000:
+            sent += len(more) * at_once
+            fed(parser, more * at_once)
     assert caught.value.limit == "max_header_bytes"
-    assert fed <= 8_000 + 2 * len(more) * at_once
+    assert sent <= 8_000 + 2 * len(more) * at_once
 
 
 def test_a_head_within_its_bound_passes_and_one_byte_more_does_not() -> None:
@@ -223,12 +254,9 @@ def test_1xx_answers_are_counted() -> None:
 
 
 def test_a_finished_parser_leaves_no_cycle_behind() -> None:
-    class Watched(ResponseParser):
-        __slots__ = ("__weakref__",)
-
     gc.disable()
     try:
-        parser = Watched("GET", Limits())
+        parser = ResponseParser("GET", Limits())
         seen = weakref.ref(parser)
         parser.feed(WHOLE["content-length"][0])
         del parser

@@ -1,24 +1,35 @@
 """One event of a stream to one value.
 
-Data is decoded as the JSON of an answer would be, with two things more, for which no event
-that fits has to pay: bytes that are not UTF-8 are replaced, as the HTML standard has it, and
-the name of the event may stand in for a tag that is missing (`event_tags`).
+Data is decoded as the JSON of an answer would be, with two things more: bytes that are not UTF-8
+are replaced, as the HTML standard has it, and the name of the event may stand in for a tag that is
+missing (`event_tags`). The usual event needs none of this and is read at once, see
+`EventDecoder.by_name`.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Optional, Protocol
+
+import msgspec
 
 from .._server_sent_event import ServerSentEvent
-from .decode import AnswerDecoder, AnswerFault, answer_decoder
+from .decode import AnswerFault, answer_decoder
 from .event_errors import takes_error
 from .event_tags import EventTags, event_tags
+from .json_reader import TypedReader
+from .pydantic_models import ModelReader, mentions_model
 
 if TYPE_CHECKING:
     from .event_stream import EventBytes
 
-__all__ = ["EventDecoder", "event_decoder"]
+__all__ = ["MISFITS", "EventDecoder", "Read", "event_decoder"]
+
+Read = Callable[[bytes], object]
+
+MISFITS: Final = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+"""What a `Read` raises for data that is not what it takes."""
 
 _JSON: Final = "application/json"
 _json_decoder = functools.partial(answer_decoder, subject="the data")
@@ -40,6 +51,20 @@ class EventDecoder(Protocol):
     @property
     def takes_error(self) -> bool:
         """Whether a bare error (see `event_errors`) is a value."""
+        ...
+
+    @property
+    def by_name(self) -> Mapping[bytes, Optional[Read]]:
+        """What reads the data of the usual event of a name; else that is `by_default`.
+
+        None where there is no such thing. For data it raises one of `MISFITS` for, and where there
+        is none, `decode` is to be asked. Nor does it look how deeply JSON is nested.
+        """
+        ...
+
+    @property
+    def by_default(self) -> Optional[Read]:
+        """See `by_name`."""
         ...
 
     def decode(self, event: EventBytes, max_depth: int) -> object:
@@ -76,25 +101,28 @@ _cached_decoder = functools.lru_cache(maxsize=1024)(_new_decoder)
 # As it came
 
 
-class _Records:
-    takes_anything = takes_blank = takes_error = True
+class _Whatever:
+    """Leaves it all to `decode`."""
+
+    takes_anything = False
+    takes_blank = takes_error = True
+    by_name: Final[Mapping[bytes, Optional[Read]]] = {}
+    by_default: Final = None
+
+
+class _Records(_Whatever):
+    takes_anything = True
 
     def decode(self, event: EventBytes, max_depth: int) -> ServerSentEvent:
         return event.record()
 
 
-class _Bytes:
-    takes_anything = False
-    takes_blank = takes_error = True
-
+class _Bytes(_Whatever):
     def decode(self, event: EventBytes, max_depth: int) -> bytes:
         return event.data
 
 
-class _Texts:
-    takes_anything = False
-    takes_blank = takes_error = True
-
+class _Texts(_Whatever):
     def decode(self, event: EventBytes, max_depth: int) -> str:
         return _replaced(event.data)
 
@@ -108,22 +136,16 @@ class _Values:
     takes_anything = takes_blank = False
 
     def __init__(self, cast_to: object, strict: bool) -> None:
-        self._exact = _json_decoder(cast_to, strict=True)
-        self._last_resort = _json_decoder(cast_to, strict=strict)
+        self._decoder = _json_decoder(cast_to, strict=strict)
         self.takes_error = takes_error(cast_to)
+        self.by_name: Mapping[bytes, Optional[Read]] = {}
+        self.by_default: Optional[Read] = _read(cast_to)
 
     def decode(self, event: EventBytes, max_depth: int) -> object:
-        try:
-            return self._exact.decode(event.data, _JSON, max_depth=max_depth)
-        except AnswerFault:
-            pass
-        return self._mended(event, max_depth)
-
-    def _mended(self, event: EventBytes, max_depth: int) -> object:
         name = _replaced(event.event)
         data = self._tagged(_replaced(event.data).encode(), name)
         try:
-            return self._last_resort.decode(data, _JSON, max_depth=max_depth)
+            return self._decoder.decode(data, _JSON, max_depth=max_depth)
         except AnswerFault as fault:
             if not name:
                 raise
@@ -141,21 +163,15 @@ class _TaggedValues(_Values):
         self._tagged = tags.tagged
         # Of a lone Struct msgspec makes one even where the tag is missing. That is just what is
         # wanted of an event that is named like the tag ...
-        self._by_name = {tag.encode(): _json_decoder(kind, strict=True) for tag, kind in tags.variants.items()}
-        self._by_default: AnswerDecoder | None = self._exact
+        self.by_name = {tag.encode(): _read(kind) for tag, kind in tags.variants.items()}
         if len(tags.variants) == 1:
             # ... and of one without a name, but not of one with another.
-            self._by_name = {**dict.fromkeys((b"", b"message"), self._exact), **self._by_name}
-            self._by_default = None
+            self.by_name = {**dict.fromkeys((b"", b"message"), self.by_default), **self.by_name}
+            self.by_default = None
 
-    def decode(self, event: EventBytes, max_depth: int) -> object:
-        exact = self._by_name.get(event.event, self._by_default)
-        if exact is not None:
-            try:
-                return exact.decode(event.data, _JSON, max_depth=max_depth)
-            except AnswerFault:
-                pass
-        return self._mended(event, max_depth)
+
+def _read(cast_to: object) -> Read:
+    return (ModelReader(cast_to) if mentions_model(cast_to) else TypedReader(cast_to)).decode
 
 
 def _replaced(content: bytes) -> str:

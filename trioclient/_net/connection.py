@@ -15,7 +15,6 @@ A dead reused connection shows itself by an error before the first byte of the a
 
 from __future__ import annotations
 
-import collections
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ import trio
 
 from .._faults import ClosedFault, DisconnectFault
 from .._http1.request import LAST_CHUNK, encode_chunk, encode_head
-from .._http1.response import End, Head, ResponseParser
+from .._http1.response import Head, ResponseParser
 from .pieces import aiter_pieces
 from .single_nursery import open_single_nursery
 
@@ -43,23 +42,23 @@ class Connection:
     """Belongs to whoever took it from the pool until it is released or discarded."""
 
     __slots__ = (
-        "_ended",
-        "_head",
         "_link",
         "_parser",
-        "_pieces",
         "_refused",
         "_spoiled",
+        "_stream",
         "created_at",
         "exchanges",
         "heard_back",
         "idle_since",
+        "is_stale",
         "origin",
-        "reusable",
     )
 
     def __init__(self, link: Link, origin: Origin, now: float) -> None:
         self._link = link
+        self._stream = link.stream
+        self.is_stale = link.is_stale
         self.origin = origin
         self.created_at = now
         self.idle_since = now
@@ -67,17 +66,16 @@ class Connection:
         """Begun so far, the current one included."""
         self.heard_back = False
         """Has a byte of the current answer come?"""
-        self.reusable = False
-        """Is the current exchange over, and may there be another?"""
         # Has the server said no to the current request, be it whole or not?
         self._refused = False
-        # Was a request left half sent?
+        # Was a request left half sent, or its answer said to be the last?
         self._spoiled = False
         self._parser: ResponseParser | None = None
-        # What came of the current answer and was not yet asked for; did it come to its end?
-        self._head: Head | None = None
-        self._pieces: collections.deque[bytes] = collections.deque()
-        self._ended = False
+
+    @property
+    def reusable(self) -> bool:
+        """Is the current exchange over, and may there be another?"""
+        return self._parser is not None and self._parser.reusable and not self._spoiled
 
     def close(self) -> None:
         """At once. What is waiting on the connection fails."""
@@ -89,25 +87,21 @@ class Connection:
         """Close from outside the trio run."""
         self._link.abandon()
 
-    def is_stale(self) -> bool:
-        return self._link.is_stale()
-
     async def exchange(self, request: WireRequest, phases: PhaseScope) -> Head:
         """Send a request and wait for the head of its answer. Raises a `Fault`."""
         self.exchanges += 1
-        self.heard_back = self.reusable = self._refused = self._ended = False
-        self._head = None
-        self._pieces.clear()
+        self.heard_back = False
         self._parser = ResponseParser(request.method, request.limits)
         body = request.body
+        content = body.content
         head = encode_head(request.method, request.target, request.header_block, body.length)
         # RFC 9112 section 9.6: who says close sends nothing after it.
         self._spoiled = b"\nConnection: close\r" in head
         await trio.lowlevel.checkpoint_if_cancelled()
         request.sent = "maybe"
-        if body.content is None or len(body.content) > _ONE_WRITE_BYTES or body.progress is not None:
+        if content is None or len(content) > _ONE_WRITE_BYTES or body.progress is not None:
             return await self._exchange_large(head, request, phases)
-        unsent = self._send_now(head + body.content)
+        unsent = self._send_now(head + content)
         if unsent:
             phases.enter("write", request.timeouts.write)
             await self._write(unsent)
@@ -115,24 +109,26 @@ class Connection:
             phases.enter("read", request.timeouts.read)
         return await self._read_head(request)
 
+    def take(self) -> bytes | None:
+        """What has come of the body since the last time; ``b""`` at its end, None where that is to
+        be waited for.
+        """
+        assert self._parser is not None
+        return self._parser.take() or (b"" if self._parser.ended else None)
+
     async def receive(self) -> bytes:
         """The next piece of the body, ``b""`` at its end. Raises a `Fault`."""
-        while (piece := self.receive_nowait()) is None:
-            await self._read_events()
+        while (piece := self.take()) is None:
+            await self._read()
         return piece
-
-    def receive_nowait(self) -> bytes | None:
-        """The same, but None where it would have to wait."""
-        if self._pieces:
-            return self._pieces.popleft()
-        return b"" if self._ended else None
 
     @property
     def at_end(self) -> bool:
-        """Nothing of the answer is to come."""
-        return self._ended and not self._pieces
+        """Whether the answer is whole."""
+        return self._parser is not None and self._parser.ended
 
     async def _exchange_large(self, head: bytes, request: WireRequest, phases: PhaseScope) -> Head:
+        self._refused = False
         trouble: Exception | None = None
         whole = False
 
@@ -168,7 +164,6 @@ class Connection:
         assert answer is not None
         if not whole:
             self._spoiled = True
-            self.reusable = False
         return answer
 
     async def _write_streamed(self, head: bytes, request: WireRequest, phases: PhaseScope) -> bool:
@@ -205,40 +200,34 @@ class Connection:
         return True
 
     async def _read_head(self, request: WireRequest) -> Head:
-        try:
-            while self._head is None:
-                await self._read_events()
-        finally:
-            if self.heard_back:
-                request.sent = "yes"
-        return self._head
-
-    async def _read_ahead(self, most: int) -> None:
-        """Receive and keep the rest of the answer, or a little over `most` bytes of it."""
-        while not self._ended and most >= 0:
-            most -= await self._read_events()
-
-    async def _read_events(self) -> int:
-        """Receive once. How many bytes of the body that brought."""
         parser = self._parser
         assert parser is not None
         try:
-            data = await self._link.stream.receive_some(_RECEIVE_BYTES)
+            while parser.head is None:
+                await self._read()
+        finally:
+            if self.heard_back:
+                request.sent = "yes"
+        return parser.head
+
+    async def _read_ahead(self, most: int) -> None:
+        """Receive and keep the rest of the answer, or a little over `most` bytes of it."""
+        while most >= 0 and not self.at_end:
+            most -= await self._read()
+
+    async def _read(self) -> int:
+        """Receive once; how many bytes. Raises the fault of what came before, if it has one."""
+        parser = self._parser
+        assert parser is not None
+        if parser.fault is not None:
+            raise parser.fault
+        try:
+            data = await self._stream.receive_some(_RECEIVE_BYTES)
         except trio.BrokenResourceError as error:
             raise DisconnectFault("the connection broke before the answer was whole") from error
         except trio.ClosedResourceError as error:
             raise ClosedFault from error
         if data:
             self.heard_back = True
-        received = 0
-        for event in parser.feed(bytes(data)):
-            match event:
-                case bytes():
-                    received += len(event)
-                    self._pieces.append(event)
-                case Head():
-                    self._head = event
-                case End():
-                    self._ended = True
-                    self.reusable = event.reusable and not self._spoiled
-        return received
+        parser.feed(bytes(data))
+        return len(data)

@@ -151,7 +151,7 @@ class TrioResponse:
             if self._whole:
                 return b""
             raise ClosedFault
-        data = connection.receive_nowait()
+        data = connection.take()
         if data is None:
             try:
                 data = await connection.receive()
