@@ -16,7 +16,7 @@ def lines(block: MergedHeaders) -> dict[str, str]:
 
 
 def block(shared: SharedHeaders, default: Any = {}, auth: Any = {}, content_type: str | None = None) -> MergedHeaders:  # noqa: B006
-    return shared.merged(lambda: {"User-Agent": "me"}, default, auth, content_type=content_type, stream=False)
+    return shared.merged(lambda: {"User-Agent": "me"}, default, auth, content_type, False)
 
 
 def test_a_block_is_merged_once_for_each_kind_of_call() -> None:

@@ -180,7 +180,7 @@ def test_relative_paths(path: str, joined: str) -> None:
     ],
 )
 def test_queries_are_merged(base: str, path: str, query: str, joined: str) -> None:
-    assert BaseURL(base).join(path, query).path == joined
+    assert BaseURL(base).join(path).with_query(query).path == joined
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class FakeConnection:
     def __init__(self, origin: Origin = A, now: float = 0.0) -> None:
         self.origin = origin
         self.created_at = now
-        self.idle_since = now
+        self.expires_at = float("inf")
         self.stale = False
         self.closed = False
 

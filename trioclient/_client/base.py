@@ -60,6 +60,7 @@ ANY = cast("TypeForm[Any]", Any)
 """The JSON as it comes: what a call without cast_to asks for. Typed so that its result is Any."""
 
 _ATTEMPT_HEADERS: Final = (RETRY_COUNT, READ_TIMEOUT)
+_ATTEMPT_NAMES: Final = frozenset(map(str.lower, _ATTEMPT_HEADERS))
 
 NO_OPTIONS: Final[RequestOptions] = {}
 """What a call is given that is given none. Not to be changed."""
@@ -288,34 +289,32 @@ class BaseClient:
             default=None if self.json_default is BaseClient.json_default else self.json_default,
             form_array_style=self.form_array_style,
         )
-        foreign = self._base_url.is_foreign(path)
-        headers = self._shared_headers(body_to_send.content_type, foreign, stream).over(options.get("headers"))
-        block, keyed = keyed_block(headers, method, self.idempotency_header, options.get("idempotency_key"))
+        target = self._base_url.join(path)
+        foreign = target.origin != self._base_url.origin
+        headers = self._headers.merged(
+            self._own_headers, self.default_headers, self.auth_headers, body_to_send.content_type, stream
+        )
         params = options.get("params")
         if foreign:
+            headers = kept_abroad(headers, self._headers.credentials)
             query = encode_query(params, self.array_style) if params else ""
         else:
             query = self._query.encoded(self.default_query, params)
+        headers = headers.over(options.get("headers"))
+        block, keyed = keyed_block(headers, method, self.idempotency_header, options.get("idempotency_key"))
         return PreparedCall(
             method,
-            self._base_url.join(path, query),
+            target.with_query(query) if query else target,
             block,
             body_to_send,
             settings,
             keyed,
             self._headers.credentials,
             self._attempt_headers(headers, settings.timeouts),
-            None if foreign else checked_auth(self.custom_auth),
+            None if foreign or (auth := self.custom_auth) is None else checked_auth(auth),
             unread,
             foreign,
         )
-
-    def _shared_headers(self, content_type: str | None, foreign: bool, stream: bool) -> MergedHeaders:
-        """The layers below the call's own."""
-        headers = self._headers.merged(
-            self._own_headers, self.default_headers, self.auth_headers, content_type=content_type, stream=stream
-        )
-        return kept_abroad(headers, self._headers.credentials) if foreign else headers
 
     def _own_headers(self) -> Headers:
         headers = {"Accept-Encoding": ACCEPT_ENCODING, "User-Agent": self.user_agent}
@@ -328,6 +327,6 @@ class BaseClient:
         if not self._telemetry:
             return ()
         names = _ATTEMPT_HEADERS if timeouts.read != math.inf else _ATTEMPT_HEADERS[:1]
-        if headers.mentions(*names):
-            return tuple([name for name in names if not headers.mentions(name)])
-        return names
+        if headers.mentions_none_of(_ATTEMPT_NAMES):
+            return names
+        return tuple([name for name in names if not headers.mentions(name)])

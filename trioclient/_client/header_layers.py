@@ -48,7 +48,7 @@ class SharedHeaders:
         self.credentials = frozenset()
 
     def merged(
-        self, own: Callable[[], Headers], default: Headers, auth: Headers, *, content_type: str | None, stream: bool
+        self, own: Callable[[], Headers], default: Headers, auth: Headers, content_type: str | None, stream: bool
     ) -> MergedHeaders:
         """All layers merged; `own` makes the lowest, when it is needed.
 
@@ -66,7 +66,7 @@ class SharedHeaders:
         if content_type is not None and content_type.startswith(_FORM):
             # Like no other, so not to be kept; and whatever the layers say of bodies, they do not
             # mean this one.
-            plain = self.merged(own, default, auth, content_type=None, stream=stream)
+            plain = self.merged(own, default, auth, None, stream)
             return plain.over({"Content-Type": content_type})
         merged = self._merged[content_type, stream] = MergedHeaders.of(
             own(),

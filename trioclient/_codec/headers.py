@@ -110,9 +110,13 @@ class MergedHeaders:
         line = self._lines.get(name.lower())
         return line[1].decode("latin-1") if line is not None else None
 
-    def mentions(self, *names: str) -> bool:
-        """Whether any layer set or deleted one of these names: if so, it wants no default."""
-        return not self._lines.keys().isdisjoint([name.lower() for name in names])
+    def mentions(self, name: str) -> bool:
+        """Whether any layer set or deleted this name: if so, it wants no default."""
+        return name.lower() in self._lines
+
+    def mentions_none_of(self, names: frozenset[str]) -> bool:
+        """The same for several, all of them lower-case."""
+        return names.isdisjoint(self._lines)
 
     def __repr__(self) -> str:
         return f"MergedHeaders({', '.join(name.decode('latin-1') for name, _ in self.lines)})"

@@ -32,10 +32,17 @@ def encode_json(body: object, argument: str, default: Convert | None = None) -> 
     """
     convert, encoder = (_convert, _ENCODER) if default is None else _asking(default)
     try:
-        return _encoded(body, argument, convert, encoder)
+        outcome = _tried(encoder.encode, body)
+        if isinstance(outcome, _Omitted):
+            outcome = _tried(lambda body: encoder.encode(_pruned(body, convert)), body)
+        if isinstance(outcome, bytes) and (b"null" not in outcome or not may_hold_nonfinite(body)):
+            return outcome
+        refuse_unsayable(body, argument, convert)
     except _CallersError as carried:
-        error = carried.error
-    raise error
+        outcome = carried.error
+    if isinstance(outcome, bytes):
+        return outcome
+    raise ValueError(f"{argument} is nested too deeply") if isinstance(outcome, RecursionError) else outcome
 
 
 def plain_values(body: object, argument: str, default: Convert | None = None) -> object:
@@ -53,18 +60,6 @@ def plain_values(body: object, argument: str, default: Convert | None = None) ->
     except _CallersError as carried:
         error = carried.error
     raise error
-
-
-def _encoded(body: object, argument: str, convert: Convert, encoder: msgspec.json.Encoder) -> bytes:
-    outcome = _tried(encoder.encode, body)
-    if isinstance(outcome, _Omitted):
-        outcome = _tried(lambda body: encoder.encode(_pruned(body, convert)), body)
-    if isinstance(outcome, bytes) and (b"null" not in outcome or not may_hold_nonfinite(body)):
-        return outcome
-    refuse_unsayable(body, argument, convert)
-    if isinstance(outcome, bytes):
-        return outcome
-    raise ValueError(f"{argument} is nested too deeply") if isinstance(outcome, RecursionError) else outcome
 
 
 def _tried(encode: Callable[[object], T], body: object) -> T | Exception:

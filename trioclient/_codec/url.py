@@ -37,6 +37,9 @@ _ENCODED_DOT: Final = re.compile(r"%2e", re.IGNORECASE)
 _ENCODED_SLASH: Final = re.compile(r"%2f|%5c|\\", re.IGNORECASE)
 _DOT_SEGMENT: Final = re.compile(r"(?:^|/)\.\.?(?:/|$)")
 
+_MOST_TARGETS: Final = 256
+_MOST_OF_A_KEPT_PATH: Final = 256
+
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -83,6 +86,10 @@ class Target(NamedTuple):
         origin = Origin(parsed.scheme, _checked_host(parsed, argument), port)
         return cls(origin, parsed.raw_path.decode("ascii"))
 
+    def with_query(self, query: str) -> Target:
+        """The same, with more query, already encoded, behind what it has."""
+        return Target(self.origin, _with_query(self.path, query))
+
     def __str__(self) -> str:
         return f"{self.origin.scheme}://{self.origin.authority}{self.path}"
 
@@ -93,7 +100,7 @@ class Target(NamedTuple):
 class BaseURL:
     """What relative paths are joined under. Its path always ends with a slash."""
 
-    __slots__ = ("_origin", "_prefix", "_query", "url")
+    __slots__ = ("_prefix", "_query", "_targets", "origin", "url")
 
     url: httpx.URL
     """The base itself, with its trailing slash and its query if it has one."""
@@ -101,43 +108,42 @@ class BaseURL:
     def __init__(self, url: str | httpx.URL) -> None:
         """Raises TypeError or ValueError naming ``base_url``."""
         target = Target.of(url, "base_url")
-        self._origin = target.origin
+        self.origin = target.origin
         path, _, self._query = target.path.partition("?")
         self._prefix = path if path.endswith("/") else f"{path}/"
-        self.url = httpx.URL(str(target._replace(path=_with_query(self._prefix, self._query))))
+        self.url = httpx.URL(str(Target(self.origin, self._prefix).with_query(self._query)))
+        # Of the paths joined last: many calls of an API go to few.
+        self._targets: dict[str, Target] = {}
 
-    def join(self, path: str, query: str = "") -> Target:
+    def join(self, path: str) -> Target:
         """The target of a path, with or without a leading slash, under this base.
 
-        An absolute http(s) URL is taken as it is. What `path` itself has after a ``?`` is kept,
-        and so is the base's query for a relative one; `query`, already encoded, comes last.
+        An absolute http(s) URL is taken as it is, whatever its origin. What `path` itself has after
+        a ``?`` is kept, and so is the base's query for a relative one.
         Raises TypeError or ValueError naming ``path``.
         """
         if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
             raise TypeError(f"path must be a str, not {type(path).__name__}")
+        target = self._targets.get(path)
+        if target is None:
+            target = self._joined(path)
+            if len(path) <= _MOST_OF_A_KEPT_PATH:
+                if len(self._targets) >= _MOST_TARGETS:
+                    self._targets.clear()
+                self._targets[path] = target
+        return target
+
+    def _joined(self, path: str) -> Target:
         if _PLAIN_PATH.fullmatch(path):
             relative, own_query = path, ""
         elif _ABSOLUTE.match(path):
-            target = _absolute(path)
-            return target._replace(path=_with_query(target.path, query)) if query else target
+            return Target.of(path, "path")
         else:
             relative, own_query = _checked_relative(path)
-        if relative[:1] == "/":
-            relative = relative[1:]
-        full_path = self._prefix + relative
-        if self._query:
-            full_path = _with_query(full_path, self._query)
-        if own_query:
-            full_path = _with_query(full_path, own_query)
-        if query:
-            full_path = _with_query(full_path, query)
-        return Target(self._origin, full_path)
-
-    def is_foreign(self, path: str) -> bool:
-        """Is `path` an absolute URL of another origin? Raises ValueError as `join` does."""
-        if not isinstance(path, str) or "://" not in path or not _ABSOLUTE.match(path):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
-            return False
-        return _absolute(path).origin != self._origin
+        target = Target(self.origin, self._prefix + relative.removeprefix("/"))
+        for query in (self._query, own_query):
+            target = target.with_query(query)
+        return target
 
     def __repr__(self) -> str:
         return f"BaseURL({redact_url(str(self.url))!r})"
@@ -202,9 +208,6 @@ def _segment(name: str, value: object) -> str:
         return quote(text, safe="")
     except UnicodeEncodeError:
         raise ValueError(f"{argument} holds a lone surrogate, which has no UTF-8 form") from None
-
-
-_absolute = functools.lru_cache(maxsize=256)(functools.partial(Target.of, argument="path"))
 
 
 def _checked_relative(path: str) -> tuple[str, str]:

@@ -13,11 +13,14 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Final
 
-from .._codec.content import ContentDecoder, decoder_for
+from .._codec.content import decoder_for
 from .._codec.headers import find_all
 from .._faults import CodingFault, LimitFault
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from .._codec.content import ContentDecoder
     from .._net.protocol import PhaseScope, WireRequest, WireResponse
 
 __all__ = ["decoder_of", "read_start", "read_whole"]
@@ -28,15 +31,10 @@ _SIP_BYTES: Final = 64
 _MOST_OF_A_SIP: Final = _SIP_BYTES * 1032  # the most that deflate makes of it
 
 
-async def read_whole(response: WireResponse, wire: WireRequest, phases: PhaseScope) -> bytes:
+def read_whole(response: WireResponse, wire: WireRequest, phases: PhaseScope) -> Awaitable[bytes]:
     """All of it. Raises a `Fault` where it is cut short, corrupt or over its bounds."""
-    pieces: list[bytes] = []
-    max_decoded = wire.limits.max_decoded_bytes
-    decoder = decoder_of(response, max_decoded)
-    await _collect(pieces, response, wire, phases, max_decoded, decoder, sys.maxsize)
-    if decoder is not None:
-        pieces.append(decoder.finish())
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    most = wire.limits.max_decoded_bytes
+    return _collect([], response, wire, phases, most, decoder_of(response, most), sys.maxsize)
 
 
 async def read_start(response: WireResponse, wire: WireRequest, phases: PhaseScope) -> bytes:
@@ -52,8 +50,9 @@ async def read_start(response: WireResponse, wire: WireRequest, phases: PhaseSco
 
 def decoder_of(response: WireResponse, max_decoded: int) -> ContentDecoder | None:
     """What undoes the codings of an answer, None where it has none. Raises `CodingFault`."""
-    codings = find_all(response.headers, b"content-encoding")
-    return decoder_for(b", ".join(codings), max_decoded) if codings else None
+    if b"content-encoding" not in dict(response.headers):
+        return None
+    return decoder_for(b", ".join(find_all(response.headers, b"content-encoding")), max_decoded)
 
 
 async def _collect(
@@ -64,15 +63,16 @@ async def _collect(
     max_decoded: int,
     decoder: ContentDecoder | None,
     sip: int,
-) -> None:
+) -> bytes:
+    """Add what comes to `pieces`; all of them in one."""
     max_body = wire.limits.max_body_bytes
-    received = progress = packed = 0
+    received = packed = 0
+    renewed_at = _PROGRESS_BYTES
     while data := await response.receive():
         received += len(data)
-        progress += len(data)
-        if progress >= _PROGRESS_BYTES:
-            progress = 0
-            phases.enter("read", wire.timeouts.read)
+        if received >= renewed_at:
+            renewed_at = received + _PROGRESS_BYTES
+            phases.renew(wire.timeouts.read)
         if decoder is None:
             pieces.append(data)
         else:
@@ -85,3 +85,6 @@ async def _collect(
             raise LimitFault("max_body_bytes", max_body)
         if decoder is None and received > max_decoded:
             raise LimitFault("max_decoded_bytes", max_decoded)
+    if decoder is not None:
+        pieces.append(decoder.finish())
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

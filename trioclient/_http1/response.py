@@ -60,8 +60,8 @@ class ResponseParser:
         # None once done: it refers back to this object, and the two would wait for the collector.
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
-        # Of the head, or of the trailer, that is coming in.
-        self._headers: RawHeaders = []
+        # Of the head, or of the trailer, that is coming in: names and values in turn.
+        self._headers: list[bytes] = []
         # Since the last thing worth telling.
         self._quiet_bytes = 0
 
@@ -117,7 +117,7 @@ class ResponseParser:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value.rstrip()))
+        self._headers += name, value
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -152,7 +152,8 @@ class ResponseParser:
             self.reusable = self._parser.should_keep_alive()
 
     def _taken_headers(self) -> RawHeaders:
-        headers, self._headers = self._headers, []
+        flat, self._headers = self._headers, []
+        headers = list(zip(map(bytes.lower, flat[::2]), map(bytes.rstrip, flat[1::2]), strict=True))
         most = self._limits.max_header_bytes
         # So few bytes cannot hold more of them; else they are counted.
         if self._quiet_bytes > most and sum(len(n) + len(v) + _HEADER_OVERHEAD for n, v in headers) > most:

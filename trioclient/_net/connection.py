@@ -15,6 +15,7 @@ A dead reused connection shows itself by an error before the first byte of the a
 
 from __future__ import annotations
 
+import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,8 @@ class Connection:
         "_stream",
         "created_at",
         "exchanges",
+        "expires_at",
         "heard_back",
-        "idle_since",
         "is_stale",
         "origin",
     )
@@ -61,7 +62,8 @@ class Connection:
         self.is_stale = link.is_stale
         self.origin = origin
         self.created_at = now
-        self.idle_since = now
+        self.expires_at = math.inf
+        """When it will have been idle, or have lived, for too long."""
         self.exchanges = 0
         """Begun so far, the current one included."""
         self.heard_back = False

@@ -52,7 +52,9 @@ class Pool:
         self._slots_taken = 0
         self._replaced = 0
         self._busy: set[Connection] = set()
-        self._idle: dict[Origin, collections.deque[Connection]] = {}
+        self._idle: collections.defaultdict[Origin, collections.deque[Connection]] = collections.defaultdict(
+            collections.deque
+        )
         # Every idle connection, the longest idle first.
         self.idle_by_age: dict[Connection, None] = {}
         self._waiting: dict[trio.lowlevel.Task, Origin] = {}
@@ -73,7 +75,7 @@ class Pool:
             del self.idle_by_age[connection]
             if not stack:
                 del self._idle[origin]
-            if self._is_fit(connection, now) and not connection.is_stale():
+            if now < connection.expires_at and not connection.is_stale():
                 self._busy.add(connection)
                 return connection
             self._slots_taken -= 1
@@ -121,7 +123,8 @@ class Pool:
 
     def release(self, connection: Connection, now: float) -> None:
         """Give back a busy connection that can carry another exchange."""
-        if self._closed or now >= connection.created_at + self._limits.max_lifetime:
+        ends_at = connection.created_at + self._limits.max_lifetime
+        if self._closed or now >= ends_at:
             self.discard(connection)
         elif self._waiting:
             if next(iter(self._waiting.values())) == connection.origin:
@@ -130,10 +133,13 @@ class Pool:
                 self.discard(connection)
         else:
             self._busy.discard(connection)
-            connection.idle_since = now
-            self.idle_by_age[connection] = None
-            self._idle.setdefault(connection.origin, collections.deque()).append(connection)
-            self._close_surplus(now)
+            idle_until = now + self._limits.idle_expiry
+            connection.expires_at = min(idle_until, ends_at)
+            idle = self.idle_by_age
+            idle[connection] = None
+            self._idle[connection.origin].append(connection)
+            if len(idle) > self._limits.max_idle_connections or now >= next(iter(idle)).expires_at:
+                self._close_surplus(now)
 
     def close(self) -> None:
         """Close every connection, busy ones too: their calls fail. Waiters fail when they try."""
@@ -150,10 +156,6 @@ class Pool:
         self._busy.discard(connection)
         connection.close()
 
-    def _is_fit(self, connection: Connection, now: float) -> bool:
-        limits = self._limits
-        return now < connection.idle_since + limits.idle_expiry and now < connection.created_at + limits.max_lifetime
-
     def _wake_first(self, what: Union[Connection, Free]) -> None:
         task = next(iter(self._waiting))
         del self._waiting[task]
@@ -162,7 +164,7 @@ class Pool:
     def _close_surplus(self, now: float) -> None:
         while len(self.idle_by_age) > self._limits.max_idle_connections:
             self._close_longest_idle()
-        while self.idle_by_age and not self._is_fit(next(iter(self.idle_by_age)), now):
+        while self.idle_by_age and now >= next(iter(self.idle_by_age)).expires_at:
             self._close_longest_idle()
 
     def _close_longest_idle(self) -> None:

@@ -49,6 +49,13 @@ class PhaseScope:
         self.since = trio.current_time()
         self.scope.deadline = min(self.ceiling, self.since + seconds)
 
+    def renew(self, seconds: float) -> None:
+        """The phase begins anew, unless it has only just begun: less than a hundredth of it ago, for
+        to move a deadline costs more than to read a clock.
+        """
+        if trio.current_time() - self.since > seconds / 100:
+            self.enter(self.phase, seconds)
+
 
 class WireRequest:
     """One request of one attempt. All of it is given but `sent`, which the transport moves on; a
