@@ -253,13 +253,60 @@ def test_1xx_answers_are_counted() -> None:
         feed([early * 4 + final], limits=Limits(max_informational=3))
 
 
-def test_a_finished_parser_leaves_no_cycle_behind() -> None:
+@pytest.mark.parametrize(("name", "close"), [("connection close", False), ("content-length", True)])
+def test_a_parser_that_is_done_leaves_no_cycle_behind(name: str, close: bool) -> None:
     gc.disable()
     try:
         parser = ResponseParser("GET", Limits())
         seen = weakref.ref(parser)
-        parser.feed(WHOLE["content-length"][0])
+        parser.feed(WHOLE[name][0])
+        if close:
+            parser.close()
         del parser
         assert seen() is None
     finally:
         gc.enable()
+
+
+KEPT = sorted(name for name, (_, _, _, reusable) in WHOLE.items() if reusable)
+
+
+@given(st.lists(st.sampled_from(KEPT), min_size=1, max_size=6), st.lists(st.integers(0, 500), max_size=4))
+def test_one_answer_after_another(names: list[str], cuts: list[int]) -> None:
+    parser = ResponseParser("GET", Limits())
+    first = parser
+    for name in names:
+        data, status, body, _ = WHOLE[name]
+        parser = parser.next("GET", Limits()) if parser.ended else parser
+        assert (parser.head, parser.ended, parser.reusable) == (None, False, False)
+        assert b"".join([fed(parser, piece) for piece in cut(data, cuts)]) == body
+        assert parser.head is not None
+        assert (parser.head.status, parser.ended, parser.reusable) == (status, True, True)
+    assert parser is first
+
+
+@pytest.mark.parametrize(
+    ("method", "wire"),
+    [
+        ("HEAD", answer("HTTP/1.1 200 OK\nContent-Length: 5")),
+        ("GET", WHOLE["connection close"][0]),
+        ("GET", WHOLE["content-length"][0] + b"HTTP/1.1 200"),
+        ("GET", WHOLE["content-length"][0][:-1]),
+        ("GET", b"nonsense"),
+    ],
+)
+def test_a_parser_that_cannot_go_on_is_replaced(method: str, wire: bytes) -> None:
+    parser = ResponseParser(method, Limits())
+    parser.feed(wire)
+    parser.take()
+    following = parser.next("GET", Limits())
+    assert following is not parser
+    assert fed(following, WHOLE["content-length"][0]) == b"hello"
+
+
+def test_what_was_not_taken_of_an_answer_is_no_part_of_the_next() -> None:
+    parser = ResponseParser("GET", Limits())
+    parser.feed(WHOLE["content-length"][0])
+    following = parser.next("GET", Limits())
+    following.feed(WHOLE["chunked"][0])
+    assert following.take() == b"hello"

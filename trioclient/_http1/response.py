@@ -41,29 +41,38 @@ _HEADER_OVERHEAD = 4  # ": " and the line end
 
 
 class ResponseParser:
-    """Parses one answer."""
-
-    head: Head | None = None
-    ended = False
-    """The answer is whole."""
-    reusable = False
-    """It has ended, and the connection may carry another exchange."""
-    fault: Fault | None = None
-    """What is wrong with it; the parser is of no further use then."""
-
-    _informational = 0
-    _until_close = False
+    """Parses one answer; after one that leaves the connection reusable, the next."""
 
     def __init__(self, method: str, limits: Limits) -> None:
-        self._method = method
-        self._limits = limits
-        # None once done: it refers back to this object, and the two would wait for the collector.
+        # None once closed: it refers back to this object, and the two would wait for the collector.
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
         # Of the head, or of the trailer, that is coming in: names and values in turn.
         self._headers: list[bytes] = []
+        self._begin(method, limits)
+
+    def _begin(self, method: str, limits: Limits) -> None:
+        self._method = method
+        self._limits = limits
+        self.head: Head | None = None
+        self.ended = False
+        """The answer is whole."""
+        self.reusable = False
+        """It has ended, and the connection may carry another exchange."""
+        self.fault: Fault | None = None
+        """What is wrong with it; the parser is of no further use then."""
         # Since the last thing worth telling.
         self._quiet_bytes = 0
+        self._informational = 0
+        self._until_close = False
+
+    def next(self, method: str, limits: Limits) -> ResponseParser:
+        """A parser for the next answer on the same connection: this one where it can be."""
+        # httptools does not know that an answer to HEAD has ended.
+        if not self.reusable or self._method == "HEAD" or self._pieces:
+            return ResponseParser(method, limits)
+        self._begin(method, limits)
+        return self
 
     def feed(self, data: bytes) -> None:
         """Take received bytes, or ``b""`` at the end of input. Raises ClosedFault after `close`."""
@@ -83,9 +92,10 @@ class ResponseParser:
             if not self.ended and self.fault is None:
                 self.fault = ProtocolFault(f"malformed HTTP: {error}")
                 self.fault.__cause__ = error
+        # Only now, for bytes after the answer may have spoiled the connection meanwhile.
         if self.ended:
-            # Only now, for bytes after the answer may have spoiled the connection meanwhile.
-            self.close()
+            if not self.reusable:
+                self.close()
         elif self._quiet_bytes > self._limits.max_header_bytes and self.fault is None:
             self.fault = LimitFault("max_header_bytes", self._limits.max_header_bytes)
 

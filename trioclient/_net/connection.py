@@ -87,13 +87,17 @@ class Connection:
 
     def abandon(self) -> None:
         """Close from outside the trio run."""
+        if self._parser is not None:
+            self._parser.close()
         self._link.abandon()
 
     async def exchange(self, request: WireRequest, phases: PhaseScope) -> Head:
         """Send a request and wait for the head of its answer. Raises a `Fault`."""
         self.exchanges += 1
         self.heard_back = False
-        self._parser = ResponseParser(request.method, request.limits)
+        parser = self._parser
+        following = ResponseParser if parser is None else parser.next
+        self._parser = parser = following(request.method, request.limits)
         body = request.body
         content = body.content
         head = encode_head(request.method, request.target, request.header_block, body.length)
@@ -102,26 +106,27 @@ class Connection:
         await trio.lowlevel.checkpoint_if_cancelled()
         request.sent = "maybe"
         if content is None or len(content) > _ONE_WRITE_BYTES or body.progress is not None:
-            return await self._exchange_large(head, request, phases)
+            return await self._exchange_large(head, request, phases, parser)
         unsent = self._send_now(head + content)
         if unsent:
             phases.enter("write", request.timeouts.write)
             await self._write(unsent)
         if phases.phase != "read":
             phases.enter("read", request.timeouts.read)
-        return await self._read_head(request)
+        while parser.head is None:
+            await self._read(parser)
+        return parser.head
 
-    def take(self) -> bytes | None:
-        """What has come of the body since the last time; ``b""`` at its end, None where that is to
-        be waited for.
-        """
-        assert self._parser is not None
-        return self._parser.take() or (b"" if self._parser.ended else None)
+    def take(self) -> bytes:
+        """What has come of the body since the last time; ``b""`` if nothing has."""
+        return b"" if self._parser is None else self._parser.take()
 
     async def receive(self) -> bytes:
         """The next piece of the body, ``b""`` at its end. Raises a `Fault`."""
-        while (piece := self.take()) is None:
-            await self._read()
+        parser = self._parser
+        assert parser is not None
+        while not (piece := parser.take()) and not parser.ended:
+            await self._read(parser)
         return piece
 
     @property
@@ -129,7 +134,9 @@ class Connection:
         """Whether the answer is whole."""
         return self._parser is not None and self._parser.ended
 
-    async def _exchange_large(self, head: bytes, request: WireRequest, phases: PhaseScope) -> Head:
+    async def _exchange_large(
+        self, head: bytes, request: WireRequest, phases: PhaseScope, parser: ResponseParser
+    ) -> Head:
         self._refused = False
         trouble: Exception | None = None
         whole = False
@@ -151,16 +158,18 @@ class Connection:
         answer: Head | None = None
         async with open_single_nursery() as nursery:
             nursery.start_soon(write)
-            answer = await self._read_head(request)
+            while parser.head is None:
+                await self._read(parser)
+            answer = parser.head
             if answer.status >= 300:
                 # A TLS stream that is stopped in the middle of a write cannot be read any more.
                 self._refused = True
                 phases.enter("read", request.timeouts.read)
-                await self._read_ahead(request.limits.max_error_body_bytes)
+                await self._read_ahead(parser, request.limits.max_error_body_bytes)
                 nursery.cancel_scope.cancel()
             else:
                 with writing:
-                    await self._read_ahead(_READ_AHEAD_BYTES)
+                    await self._read_ahead(parser, _READ_AHEAD_BYTES)
         if trouble is not None:
             raise trouble
         assert answer is not None
@@ -201,26 +210,13 @@ class Connection:
             raise ClosedFault from error
         return True
 
-    async def _read_head(self, request: WireRequest) -> Head:
-        parser = self._parser
-        assert parser is not None
-        try:
-            while parser.head is None:
-                await self._read()
-        finally:
-            if self.heard_back:
-                request.sent = "yes"
-        return parser.head
-
-    async def _read_ahead(self, most: int) -> None:
+    async def _read_ahead(self, parser: ResponseParser, most: int) -> None:
         """Receive and keep the rest of the answer, or a little over `most` bytes of it."""
-        while most >= 0 and not self.at_end:
-            most -= await self._read()
+        while most >= 0 and not parser.ended:
+            most -= await self._read(parser)
 
-    async def _read(self) -> int:
+    async def _read(self, parser: ResponseParser) -> int:
         """Receive once; how many bytes. Raises the fault of what came before, if it has one."""
-        parser = self._parser
-        assert parser is not None
         if parser.fault is not None:
             raise parser.fault
         try:

@@ -74,11 +74,14 @@ class TrioTransport(HttpxFace):
             try:
                 head = await connection.exchange(request, phases)
             except BaseException as error:
+                if connection.heard_back:
+                    request.sent = "yes"
                 if not _was_dead_on_reuse(error, connection, request):
                     self._pool.discard(connection)
                     raise
                 self._pool.replace(connection)
             else:
+                request.sent = "yes"
                 return TrioResponse(self._pool, connection, head)
             connection = await self._open(request, phases)
 
@@ -151,13 +154,11 @@ class TrioResponse:
             if self._whole:
                 return b""
             raise ClosedFault
-        data = connection.take()
-        if data is None:
-            try:
-                data = await connection.receive()
-            except BaseException:
-                self._let_go()
-                raise
+        try:
+            data = connection.take() or await connection.receive()
+        except BaseException:
+            self._let_go()
+            raise
         if connection.at_end:
             self._whole = True
             self._let_go()
