@@ -8,7 +8,7 @@ import pytest
 import trio
 import trio.testing
 
-from trioclient._net.socket_stream import SocketStream
+from trioclient._net.socket_stream import Foresight, SocketStream
 
 
 def stream_pair() -> tuple[SocketStream, SocketStream]:
@@ -90,3 +90,47 @@ async def test_an_empty_read_is_refused() -> None:
     async with left, right:
         with pytest.raises(ValueError, match="max_bytes"):
             await left.receive_some(0)
+
+
+async def test_what_comes_during_a_turn_is_read_without_a_wait_once_that_is_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits = 0
+    wait_readable = trio.lowlevel.wait_readable
+
+    async def counting(sock: socket.socket) -> None:
+        nonlocal waits
+        waits += 1
+        await wait_readable(sock)
+
+    monkeypatch.setattr(trio.lowlevel, "wait_readable", counting)
+    left, right = stream_pair()
+    async with left, right:
+        for _ in range(200):
+            left.send_now(b"x")
+            assert await right.receive_some() == b"x"
+        assert waits < 70
+
+
+def test_foresight_is_lost_guess_by_guess_and_tried_now_and_then() -> None:
+    foresight = Foresight()
+    for right in (False, True, False, False):
+        assert [bool(foresight) for _ in range(64)] == [False] * 63 + [True]  # tried
+        foresight.learn(right)
+        if right:
+            assert all(foresight for _ in range(1000))
+            foresight.learn(False)
+
+
+async def test_a_wrong_guess_costs_a_turn_and_no_more() -> None:
+    left, right = stream_pair()
+    foresight = right._foresight
+    async with left, right, trio.open_nursery() as nursery:
+        for _ in range(3):
+            foresight.learn(right=True)
+            nursery.start_soon(trio.testing.wait_all_tasks_blocked)
+            with trio.move_on_after(0.01) as scope:
+                await right.receive_some()
+            assert scope.cancelled_caught
+            left.send_now(b"later")
+            assert await right.receive_some() == b"later"

@@ -26,7 +26,7 @@ import trio
 from .._faults import ConnectFault
 from .single_nursery import open_single_nursery
 from .socket_options import KEEPALIVE_OPTIONS
-from .socket_stream import SocketStream
+from .socket_stream import Foresight, SocketStream
 from .thread_limit import ThreadLimit
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Connector:
     ) -> None:
         self._ssl_context = ssl_context
         self._uds = uds
+        self._foresight = Foresight()
         self._socket_options = socket_options
 
     async def __call__(self, target: Target) -> Link:
@@ -85,8 +86,8 @@ class Connector:
         except (OSError, UnicodeError) as error:  # the latter for a name with an empty or endless label
             raise ConnectFault(f"could not connect to {target.origin.authority}: {_reason(error)}") from error
         if target.origin.scheme == "https":
-            return await self._start_tls(target, _UnderTLS(sock))
-        stream = SocketStream(sock)
+            return await self._start_tls(target, _UnderTLS(sock, self._foresight))
+        stream = SocketStream(sock, self._foresight)
         return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now)
 
     async def _open_socket(self, target: Target) -> socket.socket:

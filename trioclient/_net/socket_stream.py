@@ -1,9 +1,10 @@
 """A connected socket as a trio stream, with two shortcuts that trio's own does not have.
 
 `send_now` sends what goes without waiting, which for a request is all of it: no turn of the
-event loop is spent on a socket that takes the bytes at once. And receiving waits first and reads
-then, because after a request there is nothing to read yet; a read that filled its buffer is the
-exception, since more is likely to be there.
+event loop is spent on a socket that takes the bytes at once. And receiving does not begin with a
+read, since after a request there is nothing to read yet. It waits until there is, or lets other
+tasks have their turn and reads then: `Foresight` says which is likely to be cheaper. After a read
+that filled its buffer more is likely to be there.
 
 Apart from these it keeps trio's contract for streams.
 """
@@ -20,16 +21,45 @@ from collections.abc import Callable, Generator
 
 import trio
 
-__all__ = ["SocketStream"]
+__all__ = ["Foresight", "SocketStream"]
 
 _RECEIVE_BYTES = 65_536
+_MOST_CONFIDENCE = 8
+_TRIED_EVERY = 64
+
+
+class Foresight:
+    """Guesses whether a turn of the event loop is long enough for an answer to come.
+
+    It is where so many tasks take theirs; to ask the system for readiness then costs more than the
+    turn. It learns from what came of its guesses, and where it has no confidence left it tries now
+    and then. The streams of a transport share one.
+    """
+
+    __slots__ = ("_confidence", "_until_tried")
+
+    def __init__(self) -> None:
+        self._confidence = 0
+        self._until_tried = _TRIED_EVERY
+
+    def __bool__(self) -> bool:
+        if self._confidence:
+            return True
+        self._until_tried -= 1
+        return self._until_tried <= 0
+
+    def learn(self, right: bool) -> None:
+        """A guess that it is long enough was right or wrong."""
+        self._confidence = min(self._confidence + 1, _MOST_CONFIDENCE) if right else max(self._confidence - 1, 0)
+        self._until_tried = _TRIED_EVERY
 
 
 class SocketStream(trio.abc.Stream):
     """Owns `sock`, which is connected and does not block."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, foresight: Foresight | None = None) -> None:
         self.socket = sock
+        self._foresight = Foresight() if foresight is None else foresight
         self.is_readable = _readiness(sock)
         """Whether `receive_some` would find something: bytes, an end or an error."""
         self._sending = False
@@ -73,20 +103,28 @@ class SocketStream(trio.abc.Stream):
         if size < 1:
             raise ValueError("max_bytes must be 1 or more")
         self._check_open()
+        data: bytes | None = None
         if self._more_is_likely:
             await trio.lowlevel.checkpoint()
-        else:
+            data = self._receive_now(size)
+        elif self._foresight:
+            await trio.lowlevel.checkpoint()
+            data = self._receive_now(size)
+            self._foresight.learn(data is not None)
+        while data is None:
             await trio.lowlevel.wait_readable(self.socket)
-        while True:
-            try:
-                data = self.socket.recv(size)
-            except BlockingIOError:
-                await trio.lowlevel.wait_readable(self.socket)
-            except OSError as error:
-                raise _translated(error) from error
-            else:
-                self._more_is_likely = len(data) == size
-                return data
+            data = self._receive_now(size)
+        self._more_is_likely = len(data) == size
+        return data
+
+    def _receive_now(self, size: int) -> bytes | None:
+        """What is there; None where nothing is."""
+        try:
+            return self.socket.recv(size)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise _translated(error) from error
 
     def close(self) -> None:
         """At once. What waits on the socket raises trio.ClosedResourceError."""
