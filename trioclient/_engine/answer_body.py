@@ -22,7 +22,6 @@ import trio
 
 from .._codec.headers import find
 from .._faults import ClosedFault, DisconnectFault, Fault, TimeoutFault
-from .._net.protocol import PhaseScope
 from .body import decoder_of
 
 if TYPE_CHECKING:
@@ -125,8 +124,7 @@ class AnswerBody:
         if not self._begun:
             self._begun = True
             self._decoder = decoder_of(self._response, sys.maxsize)
-        phases = PhaseScope(self._phase, self._seconds, trio.current_time(), self._deadline)
-        with phases.scope:
+        with trio.CancelScope(deadline=min(self._deadline, trio.current_time() + self._seconds)):
             return await (self._receive() if self._decoder is None else self._decode(self._decoder))
         raise TimeoutFault(self._phase)
 

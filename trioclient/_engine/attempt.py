@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from .._codec.body import NO_BODY
 from .._codec.headers import find, header_block
 from .._codec.redact import drop_credentials
-from .._faults import LimitFault
-from .._policy.redirect import BODY_HEADERS, Follow, Refuse, plan_redirect
+from .._faults import Fault, LimitFault, TimeoutFault
+from .._policy.redirect import BODY_HEADERS, Refuse, plan_redirect
 from .auth import exchange_with_auth
 from .body import read_start, read_whole
 from .call import Answer
@@ -32,48 +32,56 @@ class RedirectRefused(Exception):
         self.answer = answer
 
 
-async def attempt(transport: Transport, call: PreparedCall, wire: WireRequest, phases: PhaseScope) -> Answer:
-    """Exchange `wire` for an answer. Raises a `Fault` or RedirectRefused.
-
-    The caller has entered ``phases.scope``.
+async def attempt(
+    transport: Transport, call: PreparedCall, wire: WireRequest, phases: PhaseScope
+) -> Answer | Fault | RedirectRefused:
+    """Exchange `wire` for an answer. What goes wrong is returned, too: only the caller's own
+    exceptions are raised.
     """
-    for _ in range(wire.limits.max_redirects + 1):
-        if call.auth is not None and wire.target.origin == call.target.origin:
-            answer = await exchange_with_auth(
-                call.auth, wire, functools.partial(_exchange_anew, transport, phases), unread=call.unread
-            )
-        else:
-            answer = await _exchange(transport, wire, phases, call.unread)
-        if not 300 <= answer.status < 400 or not call.settings.follow_redirects:
-            return answer
-        step = plan_redirect(
-            wire.method,
-            answer.status,
-            wire.target,
-            find(answer.headers, b"location"),
-            has_body=wire.body is not NO_BODY,
-            body_replayable=wire.body.replayable,
-        )
-        if step is None:
-            return answer
-        if isinstance(step, Refuse):
-            raise RedirectRefused(step.reason, answer)
-        _redirect(wire, step, call.credentials)
-        phases.enter("read", wire.timeouts.read)
-    raise LimitFault("max_redirects", wire.limits.max_redirects)
+    try:
+        with phases.scope:
+            for _ in range(wire.limits.max_redirects + 1):
+                if call.auth is None or wire.target.origin != call.target.origin:
+                    answer = await _exchange(transport, wire, phases, call.unread)
+                else:
+                    again = functools.partial(_exchange_anew, transport, phases)
+                    answer = await exchange_with_auth(call.auth, wire, again, unread=call.unread)
+                if answer.status < 300 or not (call.settings.follow_redirects and _redirect(wire, answer, call)):
+                    return answer
+                phases.enter("read", wire.timeouts.read)
+            return LimitFault("max_redirects", wire.limits.max_redirects)
+    except (Fault, RedirectRefused) as failure:
+        return failure
+    return TimeoutFault(phases.phase)
 
 
-def _redirect(wire: WireRequest, step: Follow, credentials: frozenset[str]) -> None:
+def _redirect(wire: WireRequest, answer: Answer, call: PreparedCall) -> bool:
+    """Send `wire` where the answer says, if it says so. Raises RedirectRefused."""
+    if answer.status >= 400:
+        return False
+    step = plan_redirect(
+        wire.method,
+        answer.status,
+        wire.target,
+        find(answer.headers, b"location"),
+        has_body=wire.body is not NO_BODY,
+        body_replayable=wire.body.replayable,
+    )
+    if step is None:
+        return False
+    if isinstance(step, Refuse):
+        raise RedirectRefused(step.reason, answer)
     headers = wire.headers
     if not step.same_origin:
         wire.foreign = True
-        headers = [line for line in drop_credentials(headers, credentials) if line[0].lower() != b"host"]
+        headers = [line for line in drop_credentials(headers, call.credentials) if line[0].lower() != b"host"]
     if step.drop_body:
         headers = [line for line in headers if line[0].lower() not in BODY_HEADERS]
         wire.body = NO_BODY
     wire.method = step.method
     wire.target = step.target
     wire.header_block = header_block(headers)
+    return True
 
 
 async def _exchange_anew(transport: Transport, phases: PhaseScope, wire: WireRequest, unread: bool) -> Answer:

@@ -27,7 +27,7 @@ import trio
 
 from .._codec.headers import header_block
 from .._errors import APIError, DeadlineExceeded
-from .._faults import Fault, TimeoutFault
+from .._faults import Fault
 from .._net.protocol import PhaseScope, WireRequest
 from .._policy.gate import Gate
 from .._policy.reconnect import reconnection_delay
@@ -42,7 +42,7 @@ from .._policy.retry import (
     outcome_of_fault,
 )
 from .._types import further_sent
-from .attempt import RedirectRefused, attempt
+from .attempt import attempt
 from .call import READ_TIMEOUT, RETRY_COUNT, Answer, CallTrace, PreparedCall, utc
 from .failure import Failure, error_of
 from .tally import current_tally
@@ -97,7 +97,11 @@ class Engine:
                 if now < self._gate.held_until:
                     await self._pass_gate(trace, last_error)
                     now = trio.current_time()
-                result = await self._attempt(trace, retries, now)
+                wire = self._request(call, retries)
+                phases = PhaseScope("read", wire.timeouts.read, now, trace.deadline)
+                trace.attempts += 1
+                result = await attempt(self._transport, call, wire, phases)
+                trace.sent = further_sent(trace.sent, wire.sent)
                 if isinstance(result, Answer) and result.status < 300:
                     if self._observer.watches:
                         await self._tell_done(trace, result, now)
@@ -152,11 +156,9 @@ class Engine:
                 )
             await trio.sleep_until(opens_at)
 
-    async def _attempt(self, trace: CallTrace, retries: int, now: float) -> Failure:
-        """One attempt, its outcome as a value. Only the caller's own exceptions are raised."""
-        call = trace.call
+    def _request(self, call: PreparedCall, retries: int) -> WireRequest:
         timeouts = call.settings.timeouts
-        wire = WireRequest(
+        return WireRequest(
             call.method,
             call.target,
             call.header_block + _attempt_lines(call.attempt_headers, retries, timeouts.read),
@@ -166,16 +168,6 @@ class Engine:
             call.body.replayable and (call.keyed or self._policy.replay_unkeyed),
             call.foreign,
         )
-        trace.attempts += 1
-        phases = PhaseScope("read", timeouts.read, now, trace.deadline)
-        try:
-            with phases.scope:
-                return await attempt(self._transport, call, wire, phases)
-        except (Fault, RedirectRefused) as failure:
-            return failure
-        finally:
-            trace.sent = further_sent(trace.sent, wire.sent)
-        return TimeoutFault(phases.phase)
 
     async def _go_on(self, trace: CallTrace, failure: Failure, retries: int, began: float) -> APIError:
         """Sleep until the next attempt and return this one's error, or raise it."""
