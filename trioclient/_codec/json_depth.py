@@ -23,30 +23,35 @@ from .._faults import LimitFault
 
 __all__ = ["check_depth"]
 
-_ALL_BYTES: Final = bytes(range(256))
-_NOT_OPENING: Final = _ALL_BYTES.translate(None, b"[{")
-_NOT_BRACKET_OR_QUOTE: Final = _ALL_BYTES.translate(None, b'[]{}"')
+_NOT_BRACKET_OR_QUOTE: Final = bytes(range(256)).translate(None, b'[]{}"')
 _AS_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # +1 and -1 as signed bytes
-_FALLING: Final = b"\xff"
+_RISING: Final = b"\x01"
 _RUN: Final = 512
 
 
 def check_depth(content: bytes, max_depth: int) -> None:
     """Raise ``LimitFault("max_json_depth", max_depth)`` where a JSON text nests deeper."""
-    if len(content) // 2 <= max_depth or len(content.translate(None, _NOT_OPENING)) <= max_depth:
+    if len(content) // 2 <= max_depth:
         return
-    if _rises_above(max_depth, _steps(content)):
+    steps = _steps(content)
+    if steps.count(_RISING) <= max_depth:
+        return
+    if b"\\" in content:
+        # An escaped quote ends no string. Replacing byte for byte is done in place, which is faster.
+        steps = _steps(content.replace(b"\\\\", b"~~").replace(b'\\"', b"~~"))
+    if _rises_above(max_depth, _outside_strings(steps)):
         raise LimitFault("max_json_depth", max_depth)
 
 
 def _steps(content: bytes) -> bytes:
-    """The brackets outside strings, each as the step it takes."""
-    if b"\\" in content:
-        # An escaped quote ends no string. Replacing byte for byte is done in place, which is faster.
-        content = content.replace(b"\\\\", b"~~").replace(b'\\"', b"~~")
+    """The brackets, each as the step it takes, and the quotes."""
+    return content.translate(_AS_STEPS, _NOT_BRACKET_OR_QUOTE)
+
+
+def _outside_strings(steps: bytes) -> bytes:
     # Most strings hold no bracket and are by now two quotes side by side. Dropping such a pair
     # leaves every bracket inside or outside a string as it was.
-    steps = content.translate(_AS_STEPS, _NOT_BRACKET_OR_QUOTE).replace(b'""', b"")
+    steps = steps.replace(b'""', b"")
     return b"".join(steps.split(b'"')[::2]) if b'"' in steps else steps
 
 
@@ -54,7 +59,7 @@ def _rises_above(bound: int, steps: bytes) -> bool:
     level = 0
     for start in range(0, len(steps), _RUN):
         run = steps[start : start + _RUN]
-        rising = len(run.translate(None, _FALLING))
+        rising = run.count(_RISING)
         if level + rising > bound and max(accumulate(memoryview(run).cast("b"), initial=level)) > bound:
             return True
         level += 2 * rising - len(run)
