@@ -45,10 +45,10 @@ class Phases:
     """Counts how often the read timeout started anew."""
 
     def __init__(self) -> None:
-        self.renewed: list[float] = []
+        self.entered: list[tuple[str, float]] = []
 
-    def renew(self, seconds: float) -> None:
-        self.renewed.append(seconds)
+    def enter(self, phase: str, seconds: float) -> None:
+        self.entered.append((phase, seconds))
 
 
 def wire_of(**limits: int) -> WireRequest:
@@ -145,7 +145,7 @@ class TestProgress:
     async def test_how_often(self, sizes: list[int], times: int) -> None:
         phases = Phases()
         await read_whole(Body(*[bytes(size) for size in sizes]), wire_of(), phases)  # type: ignore[arg-type]
-        assert phases.renewed == [7.0] * times
+        assert phases.entered == [("read", 7.0)] * times
 
 
 class TestStart:

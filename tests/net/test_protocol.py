@@ -41,13 +41,26 @@ async def test_no_phase_outlives_the_call(autojump_clock: Any, ceiling: float) -
     assert phases.scope.deadline == began + ceiling
 
 
-@pytest.mark.parametrize(("passed", "moves"), [(0.0, False), (0.09, False), (0.11, True), (5.0, True)])
-async def test_a_phase_is_renewed_when_a_hundredth_of_it_has_passed(
-    autojump_clock: Any, passed: float, moves: bool
+@pytest.mark.parametrize(
+    ("passed", "seconds", "until"),
+    [
+        (0.0, 10.0, 10.0),
+        (0.09, 10.0, 10.0),  # right to a hundredth
+        (0.11, 10.0, 10.11),
+        (5.0, 10.0, 15.0),
+        (0.0, 10.05, 10.0),
+        (0.0, 9.99, 9.99),  # never later than asked for
+        (0.0, 1.0, 1.0),
+        (0.0, math.inf, math.inf),
+    ],
+)
+async def test_a_deadline_that_is_right_to_a_hundredth_stays(
+    autojump_clock: Any, passed: float, seconds: float, until: float
 ) -> None:
     began = trio.current_time()
     phases = PhaseScope("read", 10.0, began)
     with phases.scope:
         await trio.sleep(passed)
-        phases.renew(10.0)
-        assert phases.scope.deadline == pytest.approx(began + 10.0 + (passed if moves else 0.0))
+        phases.enter("write", seconds)
+        assert phases.phase == "write"
+        assert phases.scope.deadline == pytest.approx(began + until)

@@ -72,7 +72,7 @@ async def _collect(
         received += len(data)
         if received >= renewed_at:
             renewed_at = received + _PROGRESS_BYTES
-            phases.renew(wire.timeouts.read)
+            phases.enter("read", wire.timeouts.read)
         if decoder is None:
             pieces.append(data)
         else:

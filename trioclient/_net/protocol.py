@@ -33,7 +33,7 @@ class PhaseScope:
     anything else says so, and says when it is over.
     """
 
-    __slots__ = ("ceiling", "phase", "scope", "since")
+    __slots__ = ("_deadline", "ceiling", "phase", "scope", "since")
 
     def __init__(self, phase: str, seconds: float, now: float, ceiling: float = math.inf) -> None:
         self.since = now
@@ -41,20 +41,20 @@ class PhaseScope:
         self.ceiling = ceiling
         """The call's deadline on trio's clock, which no phase outlives; ``inf`` for none."""
         self.phase = phase
-        self.scope = trio.CancelScope(deadline=min(ceiling, now + seconds))
+        self._deadline = min(ceiling, now + seconds)
+        self.scope = trio.CancelScope(deadline=self._deadline)
 
     def enter(self, phase: str, seconds: float) -> None:
-        """From now on the attempt is in `phase`, which may take so many `seconds`."""
+        """From now on the attempt is in `phase`, which may take so many `seconds`.
+
+        To move a deadline costs ten times what reading a clock does: it stays where it is, if that
+        is right to a hundredth of `seconds`, and not too late.
+        """
         self.phase = phase
         self.since = trio.current_time()
-        self.scope.deadline = min(self.ceiling, self.since + seconds)
-
-    def renew(self, seconds: float) -> None:
-        """The phase begins anew, unless it has only just begun: less than a hundredth of it ago, for
-        to move a deadline costs more than to read a clock.
-        """
-        if trio.current_time() - self.since > seconds / 100:
-            self.enter(self.phase, seconds)
+        deadline = min(self.ceiling, self.since + seconds)
+        if not 0 <= deadline - self._deadline < seconds / 100:
+            self._deadline = self.scope.deadline = deadline
 
 
 class WireRequest:
