@@ -53,7 +53,7 @@ class Script:
 
     async def answer(self) -> bytes:
         pieces: list[bytes] = []
-        while piece := await self.connection.receive():
+        while piece := (await self.connection.receive())[0]:
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -92,7 +92,7 @@ async def test_reading_ahead_ends_with_the_writing(nursery: trio.Nursery, wire: 
     script = Script(nursery, serve)
     with trio.fail_after(10):
         await script.connection.exchange(wire("POST", body=content_body(UPLOAD)), unbounded())
-        assert await script.connection.receive() == b"first"
+        assert await script.connection.receive() == (b"first", False)
         go_on.set()
         assert await script.answer() == b"second"
         assert script.connection.reusable

@@ -138,13 +138,11 @@ class ResponseParser:
         version = parser.get_http_version()
         if version not in _VERSIONS:
             self.fault = ProtocolFault(f"the server speaks HTTP/{version}")
-        elif self.fault is not None:
-            pass
-        elif 200 <= status < 600:
+        elif 200 <= status < 600 and self.fault is None:
             self._note_head(Head(status, _VERSIONS[version], headers))
         elif 100 <= status < 200:
             self._note_informational(status)
-        else:
+        elif self.fault is None:
             self.fault = ProtocolFault(f"{status} is no HTTP status")
 
     def on_body(self, data: bytes) -> None:

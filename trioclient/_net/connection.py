@@ -117,22 +117,19 @@ class Connection:
             await self._read(parser)
         return parser.head
 
-    def take(self) -> bytes:
-        """What has come of the body since the last time; ``b""`` if nothing has."""
-        return b"" if self._parser is None else self._parser.take()
+    def take(self) -> tuple[bytes, bool]:
+        """What has come of the body since the last time, and whether that is its end."""
+        parser = self._parser
+        assert parser is not None
+        return parser.take(), parser.ended
 
-    async def receive(self) -> bytes:
-        """The next piece of the body, ``b""`` at its end. Raises a `Fault`."""
+    async def receive(self) -> tuple[bytes, bool]:
+        """The same, when there is any of it. Raises a `Fault`."""
         parser = self._parser
         assert parser is not None
         while not (piece := parser.take()) and not parser.ended:
             await self._read(parser)
-        return piece
-
-    @property
-    def at_end(self) -> bool:
-        """Whether the answer is whole."""
-        return self._parser is not None and self._parser.ended
+        return piece, parser.ended
 
     async def _exchange_large(
         self, head: bytes, request: WireRequest, phases: PhaseScope, parser: ResponseParser

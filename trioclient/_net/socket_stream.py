@@ -24,6 +24,7 @@ import trio
 __all__ = ["Foresight", "SocketStream"]
 
 _RECEIVE_BYTES = 65_536
+_CLOSED = "this stream was already closed"
 _MOST_CONFIDENCE = 8
 _TRIED_EVERY = 64
 
@@ -80,7 +81,6 @@ class SocketStream(trio.abc.Stream):
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """See ``trio.abc.SendStream.send_all``."""
         with self._only_sender():
-            self._check_open()
             await trio.lowlevel.checkpoint()
             with memoryview(data) as view:
                 sent = 0
@@ -94,7 +94,6 @@ class SocketStream(trio.abc.Stream):
     async def wait_send_all_might_not_block(self) -> None:
         """See ``trio.abc.SendStream.wait_send_all_might_not_block``."""
         with self._only_sender():
-            self._check_open()
             await trio.lowlevel.wait_writable(self.socket)
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -102,7 +101,8 @@ class SocketStream(trio.abc.Stream):
         size = _RECEIVE_BYTES if max_bytes is None else max_bytes
         if size < 1:
             raise ValueError("max_bytes must be 1 or more")
-        self._check_open()
+        if self.socket.fileno() < 0:
+            raise trio.ClosedResourceError(_CLOSED)
         data: bytes | None = None
         if self._more_is_likely:
             await trio.lowlevel.checkpoint()
@@ -137,14 +137,12 @@ class SocketStream(trio.abc.Stream):
         self.close()
         await trio.lowlevel.checkpoint()
 
-    def _check_open(self) -> None:
-        if self.socket.fileno() < 0:
-            raise trio.ClosedResourceError("this stream was already closed")
-
     @contextlib.contextmanager
     def _only_sender(self) -> Generator[None, None, None]:
         if self._sending:
             raise trio.BusyResourceError("another task is already sending")
+        if self.socket.fileno() < 0:
+            raise trio.ClosedResourceError(_CLOSED)
         self._sending = True
         try:
             yield
@@ -173,5 +171,5 @@ def _finds_something(sock: socket.socket) -> bool:
 
 def _translated(error: OSError) -> trio.BrokenResourceError | trio.ClosedResourceError:
     if error.errno in (errno.EBADF, errno.ENOTSOCK):
-        return trio.ClosedResourceError("this stream was already closed")
+        return trio.ClosedResourceError(_CLOSED)
     return trio.BrokenResourceError(f"socket connection broken: {error}")

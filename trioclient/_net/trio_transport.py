@@ -67,7 +67,8 @@ class TrioTransport(HttpxFace):
 
     async def send(self, request: WireRequest, phases: PhaseScope) -> TrioResponse:
         """Send on a pooled connection, or a new one. See `Transport.send`."""
-        self._check_run()
+        if trio.lowlevel.current_trio_token() is not self._token:
+            self._join_run()
         taken = self._pool.take_nowait(request.target.origin, phases.since)
         connection = taken if isinstance(taken, Connection) else await self._get(taken, request, phases)
         while True:
@@ -88,6 +89,7 @@ class TrioTransport(HttpxFace):
     async def aclose(self) -> None:
         """Close every connection. Calls in flight fail, later ones are refused."""
         self._closed = True
+        self._token = None
         self._pool.close()
         self._finalizer.detach()
 
@@ -118,16 +120,15 @@ class TrioTransport(HttpxFace):
         self._pool.adopt(connection)
         return connection
 
-    def _check_run(self) -> None:
+    def _join_run(self) -> None:
+        """This is another trio run than last time."""
         if self._closed:
             raise ClosedFault
-        token = trio.lowlevel.current_trio_token()
-        if token is not self._token:
-            if self._token is not None:
-                self._finalizer.detach()
-                _abandon_all(self._pool.idle_by_age)
-                self._start_pool()
-            self._token = token
+        if self._token is not None:
+            self._finalizer.detach()
+            _abandon_all(self._pool.idle_by_age)
+            self._start_pool()
+        self._token = trio.lowlevel.current_trio_token()
 
     def _start_pool(self) -> None:
         self._pool = Pool(self.limits)
@@ -155,12 +156,13 @@ class TrioResponse:
                 return b""
             raise ClosedFault
         try:
-            data = connection.take() or await connection.receive()
+            data, self._whole = connection.take()
+            if not data and not self._whole:
+                data, self._whole = await connection.receive()
         except BaseException:
             self._let_go()
             raise
-        if connection.at_end:
-            self._whole = True
+        if self._whole:
             self._let_go()
         return data
 
