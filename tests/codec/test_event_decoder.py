@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Annotated, Any, Generic, Literal, TypedDict, TypeVar, Union
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from trioclient import ServerSentEvent, UnknownVariant
 from trioclient._codec.decode import AnswerFault
-from trioclient._codec.event_decoder import event_decoder
+from trioclient._codec.event_decoder import MISFITS, event_decoder
 from trioclient._codec.event_stream import EventBytes
 from trioclient._faults import LimitFault
 
@@ -63,7 +64,35 @@ def decoded(cast_to: Any, name: str | bytes, data: Any, *, strict: bool, max_dep
         b"7",
         3000,
     )
-    return event_decoder(cast_to, strict=strict).decode(event, max_depth)
+    decoder = event_decoder(cast_to, strict=strict)
+    value = decoder.decode(event, max_depth)
+    read = decoder.by_name.get(event.event, decoder.by_default)
+    if read is not None:
+        with contextlib.suppress(*MISFITS):
+            assert read(event.data) == value, "read at once it is the same"
+    return value
+
+
+@pytest.mark.parametrize(
+    ("cast_to", "name"),
+    [
+        (Any, ""),
+        (Any, "any"),
+        (Plain, "any"),
+        (Model, ""),
+        (Event, "text"),
+        (Event, "any"),
+        (Event, ""),
+        (Text, "text"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("data", [b'{"type": "text", "text": "Hi"}', b' {"type": "text", "text": "Hi"}\t\n'])
+def test_what_is_read_at_once(cast_to: Any, name: str, data: bytes) -> None:
+    decoder = event_decoder(cast_to, strict=True)
+    read = decoder.by_name.get(name.encode(), decoder.by_default)
+    assert read is not None
+    assert read(data) == decoded(cast_to, name, data, strict=True)
 
 
 def refusal(*args: Any, strict: bool = True) -> AnswerFault:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Union
 
 import msgspec
@@ -16,8 +16,8 @@ from trioclient import ServerSentEvent, UnknownVariant
 from trioclient._codec.decode import AnswerFault
 from trioclient._codec.event_errors import ErrorEvent
 from trioclient._codec.event_stream import EventBytes
-from trioclient._codec.event_values import SKIPPED, EventValues
-from trioclient._faults import Fault, LimitFault
+from trioclient._codec.event_values import EventValues
+from trioclient._faults import LimitFault
 
 
 class Text(msgspec.Struct, tag="text"):
@@ -54,15 +54,18 @@ def raw(sent: Sent) -> EventBytes:
 
 
 def read(values: EventValues, *events: Sent) -> list[object]:
-    """What a caller sees: values, and the fault that ended it."""
+    """What a caller sees: values, and the class of what ended them. Each event comes alone."""
+    return read_in_pieces(values, 1, *events)
+
+
+def read_in_pieces(values: EventValues, size: int, *events: Sent) -> list[object]:
+    """The same where `size` events come together."""
     seen: list[object] = []
-    for event in events:
-        try:
-            value = values.value_of(raw(event))
-        except Fault as fault:
-            return [*seen, type(fault)]
-        if value is not SKIPPED:
-            seen.append(value)
+    for start in range(0, len(events), size):
+        values.feed(map(raw, events[start : start + size]))
+        seen += values.ready
+        if values.failure is not None:
+            return [*seen, type(values.failure.error)]
     return seen
 
 
@@ -96,8 +99,13 @@ def test_the_depth_is_bounded() -> None:
 @pytest.mark.parametrize("cast_to", [Event, Any, str, bytes])
 def test_what_is_skipped(cast_to: Any, event: Sent) -> None:
     values = loose(cast_to)
-    assert values.value_of(raw(event)) is SKIPPED
+    assert read(values, event, event) == []
     assert not values.over
+
+
+@pytest.mark.parametrize("event", [PING, ("a", ""), ("a", " ")])
+def test_what_is_skipped_among_others(event: Sent) -> None:
+    assert read(loose(Any), ("a", 1), event, ("a", 2)) == [1, 2]
 
 
 @pytest.mark.parametrize("blank", [" ", "\n", " \t\r\n "])
@@ -211,10 +219,17 @@ def test_names_of_every_kind(terminal: str) -> None:
 
 def test_a_bug_in_the_function_passes_through() -> None:
     def broken(event: ServerSentEvent) -> bool:
-        raise ZeroDivisionError
+        return 1 / int(event.data) < 0
 
-    with pytest.raises(ZeroDivisionError):
-        loose(Any, terminal_event=broken).value_of(raw(("a", 1)))
+    values = loose(Any, terminal_event=broken)
+    events = iter([raw(("a", n)) for n in (1, 0, 2)])
+    values.feed(events)
+    assert list(values.ready) == [1]
+    assert values.failure is not None
+    assert type(values.failure.error) is ZeroDivisionError
+    assert not values.over
+    values.feed(events)
+    assert list(values.ready) == [2], "what came behind it is not lost"
 
 
 async def is_last(event: ServerSentEvent) -> bool:
@@ -250,10 +265,15 @@ def test_what_events_cannot_be_decoded_to(cast_to: Any) -> None:
 @pytest.mark.parametrize("cast_to", [Event, Any, str, bytes, Line])
 @pytest.mark.parametrize("data", [{"error": {"type": "overloaded_error"}}, {}, "no JSON", "", "[DONE]"])
 def test_an_event_named_error(cast_to: Any, data: Any) -> None:
-    with pytest.raises(ErrorEvent) as caught:
-        loose(cast_to).value_of(raw(("error", data)))
-    assert caught.value.content == raw(("error", data)).data
-    assert caught.value.status == (529 if isinstance(data, dict) and data else None)
+    values = loose(cast_to)
+    assert read(values, ("error", data), ("a", "1")) == [ErrorEvent]
+    assert values.over
+    assert values.failure is not None
+    assert values.failure.data == raw(("error", data)).data
+    error = values.failure.error
+    assert isinstance(error, ErrorEvent)
+    assert error.content == values.failure.data
+    assert error.status == (529 if isinstance(data, dict) and data else None)
 
 
 @pytest.mark.parametrize("name", ["", "message"])
@@ -313,15 +333,70 @@ DATA = st.sampled_from(["", " ", "[DONE]", "{}", '{"text": "Hi"}', '{"type": "st
 )
 def test_any_events(events: list[Sent], cast_to: Any, terminal: Any, strict: bool) -> None:
     values = EventValues(cast_to, strict=strict, terminal_event=terminal)
-    over = False
-    for event in map(raw, events):
-        try:
-            value = values.value_of(event)
-        except (ErrorEvent, AnswerFault):
-            assert not over
-            assert cast_to is not ServerSentEvent
-            break
-        assert value is SKIPPED or not over
-        over = over or (event.event == b"stop" and terminal is not None) or event.data.strip() == b"[DONE]"
-        assert values.over == over
+    seen = read(values, *events)
+    ends = [
+        number
+        for number, event in enumerate(map(raw, events), 1)
+        if (event.event == b"stop" and terminal is not None) or event.data.strip() == b"[DONE]"
+    ]
+    failed = values.failure is not None
+    if failed:
+        assert seen[-1] in (ErrorEvent, AnswerFault)
+        assert cast_to is not ServerSentEvent
+    else:
+        assert values.over == bool(ends)
+    assert len(seen) <= (ends[0] if ends else len(events))
     assert values.complete <= (terminal is None or values.over)
+    # However they come, and by whichever way they are read.
+    for size in (2, 3, 8):
+        others = EventValues(cast_to, strict=strict, terminal_event=terminal)
+        assert read_in_pieces(others, size, *events) == seen
+        assert (others.over, others.complete) == (values.over, values.complete)
+
+
+class Watched(Iterator[EventBytes]):
+    """Says how many were taken."""
+
+    def __init__(self, *events: Sent) -> None:
+        self._events = iter(events)
+        self.taken = 0
+
+    def __next__(self) -> EventBytes:
+        event = raw(next(self._events))
+        self.taken += 1
+        return event
+
+
+@pytest.mark.parametrize("last", [("text", {"text": 5}), ("text", "no JSON"), ("error", {})])
+def test_none_is_looked_at_before_its_turn(last: Sent) -> None:
+    good: Sent = ("text", {"text": "Hi"})
+    values = EventValues(Event, strict=True)
+    assert read(values, good) == [Text("Hi")]
+    events = Watched(good, good, last, good)
+    values.feed(events)
+    for taken in (1, 2):
+        assert next(values.ready) == Text("Hi")
+        assert (events.taken, values.failure) == (taken, None)
+    assert next(values.ready, "none") == "none"
+    assert events.taken == 3
+    assert values.failure is not None
+    assert values.failure.data == raw(last).data
+
+
+def test_what_is_deep_is_refused_at_any_length() -> None:
+    values = loose(Any, max_depth=8)
+    deep = "[" * 9 + "]" * 9
+    assert read(values, ("a", "1"), ("a", f'"{"[" * 9}"'), ("a", deep)) == [1, "[" * 9, LimitFault]
+
+
+def test_an_error_among_nameless_events() -> None:
+    """Also where they have become usual."""
+    chunk: Sent = ("", {"id": "c"})
+    named: Sent = ("", {"id": '"error"', "error": None})
+    seen = read(loose(Chunk), chunk, chunk, named, ERROR, chunk)
+    assert seen == [
+        Chunk("c"),
+        Chunk("c"),
+        Chunk('"error"'),
+        ErrorEvent,
+    ]

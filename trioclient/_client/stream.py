@@ -6,16 +6,16 @@ of `EventSource`. Here the two meet, one iteration at a time.
 
 from __future__ import annotations
 
-import contextlib
-from collections import deque
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args, get_origin
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from operator import length_hint
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar, get_args, get_origin
 
 import trio
 
-from .._codec.event_values import SKIPPED, EventValues
+from .._codec.event_values import EventValues
 from .._engine.event_source import EventSource
-from .._errors import APIError
 from .._faults import DisconnectFault, Fault
 from .._server_sent_event import ServerSentEvent
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from .response import AsyncAPIResponse
 
 __all__ = ["AsyncStream", "stream_types"]
+
+# Between two checkpoints that see a cancellation; between two that let other tasks run.
+_MOST_AT_ONCE: Final = 32
+_TURN_SECONDS: Final = 0.001
 
 T = TypeVar("T")
 StreamT = TypeVar("StreamT")
@@ -44,6 +48,10 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
     ``async with`` is left. For one task at a time. Raises an `APIError` in the middle: the error
     that the server sent as an event, `APIStreamError` where the stream broke off, `DeadlineExceeded`.
 
+    Of events that came together not each is a checkpoint. A cancellation is seen after 32 of them at
+    most, and other tasks have their turn after a millisecond or so: for a reader that takes that
+    long over an event, both are after each.
+
     A subclass, given as ``stream_cls=``, may add to it.
     """
 
@@ -56,8 +64,10 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
         self._values = values
         self._raw = raw
         self._reads: EventValues | None = None
-        self._pending: deque[EventBytes] = deque()
-        self._failure: Exception | None = None
+        # What came in the last piece and was not taken yet.
+        self._pending: Iterator[EventBytes] = iter(())
+        self._at_once = 1
+        self._turn_ends = 0.0
         self._over = False
         # The error it ended with was raised, or whoever closed it wants none.
         self._silent = False
@@ -66,8 +76,10 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
         return self
 
     async def __anext__(self) -> T:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        return cast("T", await self._next(self._values))
+        while True:
+            for value in self._values.ready:
+                return value
+            await self._refill(self._values)
 
     def events(self) -> AsyncIterator[ServerSentEvent]:
         """Every event as the standard dispatches it, nothing decoded, skipped or raised.
@@ -81,19 +93,21 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
     @property
     def is_closed(self) -> bool:
         """Whether nothing more is to come."""
-        return self._over and self._source.is_closed
+        return self._is_over and self._source.is_closed
 
     async def until_done(self) -> None:
         """Read to the end, for what it may raise."""
-        with contextlib.suppress(StopAsyncIteration):
-            while True:
-                await self._next(self._reads or self._values)
+        while await self.next_batch(raw=self._reads is self._raw):
+            pass
 
     async def aclose(self) -> None:
         """Let go of the connection. May be called twice."""
+        near_end = self._reads is not None and self._reads.over
         self._over = self._silent = True
-        self._pending.clear()
-        await self._source.aclose(near_end=self._reads is not None and self._reads.over)
+        self._pending = iter(())
+        self._values.drop()
+        self._raw.drop()
+        await self._source.aclose(near_end=near_end)
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,33 +119,22 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
 
     async def next_event(self) -> ServerSentEvent:
         """The next one of `events`."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        return cast("ServerSentEvent", await self._next(self._raw))
+        while True:
+            for event in self._raw.ready:
+                return event
+            await self._refill(self._raw)
 
     async def next_batch(self, *, raw: bool) -> list[Any]:
         """At least one value, or event, and what is there besides; none at the end.
 
         An error is raised by the call after the one that gives what came before it.
         """
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
         reads = self._raw if raw else self._values
-        batch: list[Any] = []
         try:
-            batch.append(await self._next(reads))
-            # What is there besides may be worth nothing, and is not waited for.
-            while self._pending:
-                value = self._take(reads)
-                if value is not SKIPPED:
-                    batch.append(value)
+            while not (batch := list(reads.ready)):
+                await self._refill(reads, whole=True)
         except StopAsyncIteration:
-            pass
-        except Exception as error:
-            await self._close_after(error)
-            if not batch:
-                raise
-            self._failure = error
+            return []
         return batch
 
     def _choose(self, reads: EventValues) -> None:
@@ -139,25 +142,33 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
             raise RuntimeError("a stream is iterated as values or as events, not as both")
         self._reads = reads
 
-    async def _next(self, reads: EventValues) -> object:
-        self._choose(reads)
-        while not self._over:
-            if not self._pending:
-                await self._fill(reads)
-            while self._pending:
-                try:
-                    value = self._take(reads)
-                except APIError as error:
-                    await self._close_after(error)
-                    raise
-                if value is not SKIPPED:
-                    return value
-        cut_short = not reads.complete and not self._silent
-        error = self._source.error(DisconnectFault("the stream ended before its terminal event")) if cut_short else None
-        await self.aclose()
-        raise error or StopAsyncIteration
+    @property
+    def _is_over(self) -> bool:
+        return self._over or (self._reads is not None and self._reads.over)
 
-    async def _fill(self, reads: EventValues) -> None:
+    async def _refill(self, reads: EventValues, *, whole: bool = False) -> None:
+        """Have something ready, perhaps, now that nothing is: of the last piece, or of the next.
+
+        Raises what the reading has ended with, and StopAsyncIteration at the end.
+        """
+        self._choose(reads)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if reads.failure is not None:
+            await self._fail(reads)
+        if self._is_over:
+            await self._end(reads)
+        if not length_hint(self._pending):
+            await self._fill()
+            self._turn_ends = perf_counter() + _TURN_SECONDS
+        elif perf_counter() < self._turn_ends:
+            self._at_once = min(2 * self._at_once, _MOST_AT_ONCE)
+        else:
+            await trio.lowlevel.checkpoint()
+            self._turn_ends = perf_counter() + _TURN_SECONDS
+            self._at_once = 1
+        reads.feed(islice(self._pending, None if whole else self._at_once))
+
+    async def _fill(self) -> None:
         try:
             events = await self._source.receive()
         except Exception:
@@ -166,24 +177,22 @@ class AsyncStream(AsyncIterator[T], Generic[T]):
         if events is None:
             self._over = True
         else:
-            self._pending.extend(events)
+            self._pending = iter(events)
 
-    def _take(self, reads: EventValues) -> object:
-        """The value of the next pending event, or `SKIPPED`. After an `APIError` the stream is to be closed."""
-        event = self._pending.popleft()
-        try:
-            value = reads.value_of(event)
-        except Fault as fault:
-            raise self._source.error(fault, event.data) from fault
-        if reads.over:
-            self._over = True
-            self._pending.clear()
-        return value
+    async def _fail(self, reads: EventValues) -> NoReturn:
+        assert reads.failure is not None
+        (error, data), reads.failure = reads.failure, None
+        if not isinstance(error, Fault):
+            raise error  # by the caller's own code, which does not end the stream
+        failure = self._source.error(error, data)
+        await self.aclose()
+        raise failure from error
 
-    async def _close_after(self, error: Exception) -> None:
-        # What the caller's own code raises does not end the stream.
-        if isinstance(error, APIError):
-            await self.aclose()
+    async def _end(self, reads: EventValues) -> NoReturn:
+        cut_short = not reads.complete and not self._silent
+        error = self._source.error(DisconnectFault("the stream ended before its terminal event")) if cut_short else None
+        await self.aclose()
+        raise error or StopAsyncIteration
 
 
 class _Events(AsyncIterator[ServerSentEvent]):

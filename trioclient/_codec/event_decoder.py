@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, Optional, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -54,7 +55,7 @@ class EventDecoder(Protocol):
         ...
 
     @property
-    def by_name(self) -> Mapping[bytes, Optional[Read]]:
+    def by_name(self) -> Mapping[bytes, Read | None]:
         """What reads the data of the usual event of a name; else that is `by_default`.
 
         None where there is no such thing. For data it raises one of `MISFITS` for, and where there
@@ -63,7 +64,7 @@ class EventDecoder(Protocol):
         ...
 
     @property
-    def by_default(self) -> Optional[Read]:
+    def by_default(self) -> Read | None:
         """See `by_name`."""
         ...
 
@@ -106,8 +107,8 @@ class _Whatever:
 
     takes_anything = False
     takes_blank = takes_error = True
-    by_name: Final[Mapping[bytes, Optional[Read]]] = {}
-    by_default: Final = None
+    by_name: Mapping[bytes, Read | None] = MappingProxyType({})
+    by_default: Read | None = None
 
 
 class _Records(_Whatever):
@@ -138,8 +139,8 @@ class _Values:
     def __init__(self, cast_to: object, strict: bool) -> None:
         self._decoder = _json_decoder(cast_to, strict=strict)
         self.takes_error = takes_error(cast_to)
-        self.by_name: Mapping[bytes, Optional[Read]] = {}
-        self.by_default: Optional[Read] = _read(cast_to)
+        self.by_name: Mapping[bytes, Read | None] = {}
+        self.by_default: Read | None = _read(cast_to)
 
     def decode(self, event: EventBytes, max_depth: int) -> object:
         name = _replaced(event.event)

@@ -29,7 +29,7 @@ forget where to go on.
 from __future__ import annotations
 
 import re
-from typing import Final, Optional, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -65,7 +65,7 @@ class EventBytes(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     id: bytes
     """The last event ID at its dispatch."""
-    retry: Optional[int]
+    retry: int | None
     """The reconnection time at its dispatch, in milliseconds, if any was named."""
 
     def record(self) -> ServerSentEvent:
