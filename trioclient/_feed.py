@@ -132,7 +132,6 @@ class Feed(Generic[T]):
         self._lease = lease
         self._feeder: Feeder[T] = Feeder(capacity)
         self._crossing = Crossing(async_fn, self._feeder)
-        self._answer: outcome.Outcome[object] = outcome.Value(None)
         self._open = False
 
     def __enter__(self) -> Feed[T]:
@@ -146,7 +145,7 @@ class Feed(Generic[T]):
             raise
 
     async def _run(self) -> None:
-        self._answer = await outcome.acapture(self._crossing.run)
+        await self._crossing.run()
         self._feeder.queue.put(_Mark.ENDED)
 
     @property
@@ -171,7 +170,7 @@ class Feed(Generic[T]):
             return item
         self._end()
         try:
-            self._answer.unwrap()
+            self._crossing.answer.get().unwrap()
         except trio.Cancelled:
             raise RuntimeError(PORTAL_ENDED) from None
         raise StopIteration

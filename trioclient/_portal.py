@@ -6,9 +6,9 @@ the thread, the last one ends and joins it.
 
 The rules, each against a way to hang or to leak:
 
-- A call crosses through `trio.from_thread` into a task with a cancel scope of its own. Whatever
-  ends the wait early, Ctrl-C above all, cancels that scope, waits a bounded time for the task's
-  end and then goes on as itself. The ``try`` stands before the task is scheduled.
+- A call crosses as in `trio.from_thread`, into a task that gives it a cancel scope of its own.
+  Whatever ends the wait early, Ctrl-C above all, cancels that scope, waits a bounded time for
+  the call's end and then goes on as itself. The ``try`` stands before the task is scheduled.
 - A thread that runs trio may not wait for another one: refused. So is a wait during interpreter
   finalization, when daemon threads stand still.
 - A forked child has the parent's memory but not its threads, and shares its sockets and its
@@ -27,7 +27,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import outcome
 import trio
@@ -60,10 +60,6 @@ _POLL_INTERVAL = 0.05
 class Wait:
     """How a thread waits for trio: in a lock that signals interrupt."""
 
-    def run(self, token: trio.lowlevel.TrioToken, async_fn: Callable[[], Awaitable[R]]) -> R:
-        """Run `async_fn` as a task of that trio run and wait for what comes of it."""
-        return trio.from_thread.run(async_fn, trio_token=token)
-
     def take(self, queue: SimpleQueue[T]) -> T:
         """Wait for the next item of `queue`."""
         return queue.get()
@@ -71,17 +67,6 @@ class Wait:
 
 class PollingWait(Wait):
     """The same where a lock wait shuts signals out: the main thread looks up now and then."""
-
-    def run(self, token: trio.lowlevel.TrioToken, async_fn: Callable[[], Awaitable[R]]) -> R:
-        if threading.current_thread() is not threading.main_thread():
-            return super().run(token, async_fn)
-        answer: SimpleQueue[outcome.Outcome[R]] = SimpleQueue()
-
-        async def run() -> None:
-            answer.put(await outcome.acapture(async_fn))
-
-        start_task(token, run)
-        return self.take(answer).unwrap()
 
     def take(self, queue: SimpleQueue[T]) -> T:
         if threading.current_thread() is not threading.main_thread():
@@ -93,50 +78,46 @@ class PollingWait(Wait):
 
 def start_task(token: trio.lowlevel.TrioToken, async_fn: Callable[[], Awaitable[object]]) -> None:
     """Start a task in another thread's trio run, in this thread's context, and do not wait for it."""
-
-    def start() -> None:
-        trio.lowlevel.spawn_system_task(async_fn, context=contextvars.copy_context())
-
+    start = partial(trio.lowlevel.spawn_system_task, async_fn, context=contextvars.copy_context())
     trio.from_thread.run_sync(start, trio_token=token)
 
 
 class Crossing(Generic[R]):
-    """One task on the portal as its waiting thread sees it: how to cancel it, and whether it ended."""
+    """One task on the portal as its waiting thread sees it: how to cancel it, and what came of it."""
 
-    __slots__ = ("_begun", "_running", "_scope", "_work")
+    __slots__ = ("_begun", "_scope", "_work", "answer", "ended")
 
     def __init__(self, async_fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> None:
         self._work = partial(async_fn, *args, **kwargs)
         self._scope = trio.CancelScope()
         self._begun = False
-        # The rawest thing one thread can wait for another with: held until the task has ended.
-        self._running = threading.Lock()
-        self._running.acquire()
+        self.ended = False
+        self.answer: SimpleQueue[outcome.Outcome[R]] = SimpleQueue()  # when the task has ended
 
-    async def run(self) -> R:
-        """What the task does: the work, until it ends or is cancelled."""
+    async def run(self) -> None:
+        """What the task does: the work, until it ends or is cancelled. Raises nothing."""
         self._begun = True
-        try:
-            with self._scope:
-                return self._arrived(await self._work())
-            raise RuntimeError("cancelled: it was closed, or nobody waits for it any more")
-        finally:
-            self._running.release()
+        self.finish(await outcome.acapture(self._run_in_scope))
+
+    async def _run_in_scope(self) -> R:
+        with self._scope:
+            return self._arrived(await self._work())
+        raise RuntimeError("cancelled: it was closed, or nobody waits for it any more")
 
     def _arrived(self, result: R) -> R:
         """Told of the result in the step in which it is there."""
         return result
 
-    @property
-    def ended(self) -> bool:
-        return not self._running.locked()
+    def finish(self, end: outcome.Outcome[R]) -> None:
+        """On the portal: this is what came of it."""
+        self.ended = True
+        self.answer.put(end)
 
     def cancel(self, portal: Portal, patience: float) -> None:
         """Cancel the task, scheduled or not, and wait at most `patience` seconds for its end."""
-        with contextlib.suppress(trio.RunFinishedError):
+        with contextlib.suppress(trio.RunFinishedError, Empty):
             self.cancel_soon(portal)
-            if self._running.acquire(timeout=patience):
-                self._running.release()
+            self.answer.put(self.answer.get(timeout=patience))  # for whoever else waits
 
     def cancel_soon(self, portal: Portal) -> None:
         """Cancel the task and wait for nothing. Raises RunFinishedError."""
@@ -152,7 +133,7 @@ class Crossing(Generic[R]):
         # than this one in trio's queue, and has had its first turn before this one's second.
         await trio.lowlevel.cancel_shielded_checkpoint()
         if not self._begun:
-            self._running.release()
+            self.finish(outcome.Error(RuntimeError("cancelled before it was scheduled")))
 
 
 class Portal:
@@ -167,6 +148,7 @@ class Portal:
         self._stop = trio.Event()
         self._root: trio.lowlevel.Task | None = None
         self._thread: threading.Thread | None = None
+        self._idle: list[trio.lowlevel.Task] = []
 
     def start(self) -> None:
         """Start the thread and wait until calls can come. Raises what keeps trio from running."""
@@ -206,7 +188,9 @@ class Portal:
     def run(self, crossing: Crossing[R]) -> R:
         """Run it, and return or raise what it does."""
         try:
-            return self.wait.run(self.token, crossing.run)
+            self.token.run_sync_soon(self._set_to_work, crossing, contextvars.copy_context())
+            # Not by way of a variable: an error is not to be reachable from its own traceback.
+            return self.wait.take(crossing.answer).unwrap()
         except trio.Cancelled:
             # Only a crash of the whole run cancels a task from outside its own scope.
             raise RuntimeError(PORTAL_ENDED) from None
@@ -214,6 +198,31 @@ class Portal:
             if not crossing.ended:
                 crossing.cancel(self, GRACE)
             raise
+
+    def _set_to_work(self, crossing: Crossing[Any], context: contextvars.Context) -> None:
+        if self._idle:
+            worker = self._idle.pop()
+            worker.context = context
+            trio.lowlevel.reschedule(worker, outcome.Value([crossing]))
+            return
+        try:
+            trio.lowlevel.spawn_system_task(self._work, [crossing], context=context)
+        except RuntimeError as error:  # the run is about to end
+            crossing.finish(outcome.Error(error))
+
+    async def _work(self, given: list[Crossing[Any]]) -> None:
+        """One crossing after another, each taken out of a list: trio may keep what it was sent."""
+
+        def end(_: object) -> trio.lowlevel.Abort:
+            self._idle.clear()  # all of them, when the run ends
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        worker = trio.lowlevel.current_task()
+        while True:
+            await given.pop().run()
+            worker.context = contextvars.Context()
+            self._idle.append(worker)
+            given = await trio.lowlevel.wait_task_rescheduled(end)
 
     def stop(self) -> None:
         """End the run and join the thread. Not to be called with crossings under way."""
@@ -258,14 +267,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_parent)
 
 
-def _runs_trio() -> bool:
-    try:
-        trio.lowlevel.current_trio_token()
-    except RuntimeError:
-        return False
-    return True
-
-
 def let_go(holder: object) -> None:
     """Hold the portal no longer; the last holder ends it. May be called twice, or for none."""
     process = _process
@@ -288,11 +289,14 @@ def let_go_unhurried(holder: object) -> None:
 
 def refuse_trio_threads() -> None:
     """Raise RuntimeError on a thread that runs trio."""
-    if _runs_trio():
-        raise RuntimeError(
-            "a blocking client cannot be called from a thread that runs trio, all of which would stand still: "
-            "use AsyncAPIClient and await its methods there"
-        )
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "a blocking client cannot be called from a thread that runs trio, all of which would stand still: "
+        "use AsyncAPIClient and await its methods there"
+    )
 
 
 class Lease:
@@ -314,7 +318,7 @@ class Lease:
         refuse_trio_threads()
         process = _process
         with process.lock:
-            if process.portal is None or not process.portal.alive:
+            if process.portal is None or process.portal.gone:
                 process.portal = Portal()
                 process.portal.start()
             process.holders.add(holder)

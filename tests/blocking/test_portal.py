@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import signal
 import sys
 import threading
 import traceback
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,7 @@ from trioclient import _portal
 from trioclient._portal import Crossing, Lease, PollingWait, Portal, Wait, start_task
 
 colour = contextvars.ContextVar("colour", default="none")
+burden = contextvars.ContextVar[object]("burden", default=None)
 
 
 @pytest.fixture
@@ -116,6 +119,70 @@ def test_the_function_sees_the_callers_context_and_trio(portal: Portal) -> None:
         assert colour.get() == "red"
     finally:
         colour.reset(changed)
+
+
+def test_calls_one_after_another_share_a_task_and_nothing_else(portal: Portal) -> None:
+    class Burden:
+        """Something that a weak reference can point to."""
+
+    async def look() -> tuple[trio.lowlevel.Task, object]:
+        seen = burden.get()
+        burden.set("changed inside")
+        await trio.lowlevel.checkpoint()
+        return trio.lowlevel.current_task(), seen
+
+    gc.disable()
+    try:
+        first = Burden()
+        changed = burden.set(first)
+        task, seen = call(portal, look)
+        assert seen is first
+        burden.reset(changed)
+        mark = weakref.ref(first)
+        del first, seen, changed
+        assert mark() is None
+        assert call(portal, look) == (task, None)
+    finally:
+        gc.enable()
+
+
+def test_a_call_that_leaves_a_cancel_scope_open_fails_and_spoils_no_other(portal: Portal) -> None:
+    left_open = trio.CancelScope()
+
+    async def leave() -> None:
+        left_open.__enter__()
+
+    with pytest.raises(RuntimeError, match="Cancel scope stack corrupted"):
+        call(portal, leave)
+    left_open.cancel()
+    assert call(portal, add, 1) == 1
+
+
+def test_an_error_is_kept_by_nothing(portal: Portal) -> None:
+    async def fail() -> None:
+        raise Interrupted
+
+    marks: list[weakref.ref[Interrupted]] = []
+    gc.disable()
+    try:
+        try:
+            call(portal, fail)
+        except Interrupted as error:
+            marks.append(weakref.ref(error))
+        assert marks[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_call_into_a_run_that_takes_no_more_tasks_fails(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("Nursery is closed to new arrivals")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trio.lowlevel, "spawn_system_task", refuse)
+        with pytest.raises(RuntimeError, match="closed to new arrivals"):
+            call(portal, add, 1)
+    assert call(portal, add, 1) == 1
 
 
 def test_one_thread_serves_all_holders_and_ends_with_the_last() -> None:
