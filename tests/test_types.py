@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 import pickle
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from trioclient._types import (
@@ -109,7 +109,7 @@ def test_no_timeouts(timeout: Any) -> None:
 
 class TestLimits:
     def test_defaults(self) -> None:
-        assert dataclasses.asdict(Limits()) == {
+        assert msgspec.structs.asdict(Limits()) == {
             "max_connections": 1000,
             "max_idle_connections": 100,
             "idle_expiry": 30.0,
@@ -126,13 +126,13 @@ class TestLimits:
             "max_pages": 100_000,
         }
 
-    @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Limits)])
+    @pytest.mark.parametrize("field", Limits.__struct_fields__)
     @pytest.mark.parametrize("value", [-1, "5", True, math.nan])
     def test_each_is_checked_and_named(self, field: str, value: Any) -> None:
         with pytest.raises((TypeError, ValueError), match=rf"limits\.{field} must be"):
             Limits(**{field: value})
 
-    @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Limits) if field.type == "int"])
+    @pytest.mark.parametrize("field", sorted({*Limits.__struct_fields__} - {"idle_expiry", "max_lifetime"}))
     def test_counts_are_whole(self, field: str) -> None:
         with pytest.raises(TypeError, match=rf"limits\.{field} must be an int, not 1\.5"):
             Limits(**{field: 1.5})
@@ -151,7 +151,7 @@ class TestLimits:
         assert limits.idle_expiry == limits.max_lifetime == math.inf
 
     def test_frozen(self) -> None:
-        with pytest.raises(dataclasses.FrozenInstanceError):
+        with pytest.raises(AttributeError):
             Limits().max_redirects = 3  # type: ignore[misc]
         with pytest.raises(TypeError):
             Limits(10)  # type: ignore[call-arg]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from ._errors import APIError
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["AttemptRecord"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class AttemptRecord:
+class AttemptRecord(msgspec.Struct, frozen=True):
     """One attempt of a call, as hooks see it, after its outcome was judged."""
 
     request: RequestRecord

@@ -10,13 +10,13 @@ it: what is pulled and not handed over, what the fan-out holds, and the queue.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import Generic, TypeVar
 
+import msgspec
 import trio
 
 from ._client.fan_out import FanOut
@@ -122,7 +122,7 @@ class BlockingFanOut(Generic[Item, Value]):
         """The account of the run: as it stands now, or as it ended."""
         report = self._run.report if self._over else self._lease.call(self._report)
         left = 0 if self._pulled is None else self._pulled.left
-        return dataclasses.replace(report, seen=report.seen + left, not_started=report.not_started + left)
+        return msgspec.structs.replace(report, seen=report.seen + left, not_started=report.not_started + left)
 
     def statistics(self) -> FanOutStatistics:
         """What is going on now."""

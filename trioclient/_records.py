@@ -6,10 +6,10 @@ A `RequestRecord` is made with credentials already struck out.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 
 import httpx
+import msgspec
 
 __all__ = ["RequestRecord", "ResponseRecord"]
 
@@ -19,8 +19,7 @@ _MOST_OF_A_URL = 65_536
 """Characters; httpx refuses to hold a longer one."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(msgspec.Struct, frozen=True):
     """One request, without its body and without credentials."""
 
     method: str
@@ -31,15 +30,17 @@ class RequestRecord:
         return httpx.Request(self.method, self.url[:_MOST_OF_A_URL], headers=_encoded(self.headers))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ResponseRecord:
+class ResponseRecord(msgspec.Struct, frozen=True):
     """One answer; `content` is decompressed and, on an error, capped."""
 
     status: int
-    # Not in the repr: they may hold secrets, a cookie say.
-    headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
-    content: bytes = dataclasses.field(default=b"", repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes = b""
     http_version: str = "HTTP/1.1"
+
+    def __repr__(self) -> str:
+        # Without headers and content: they may hold secrets, a cookie say.
+        return f"ResponseRecord(status={self.status!r}, http_version={self.http_version!r})"
 
     def header(self, name: str) -> str | None:
         """The first value under a lower-case name, or None."""

@@ -5,12 +5,13 @@ Plain data without behaviour beyond checking itself. Times are seconds, sizes ar
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypedDict, Union
 
 import httpx
+import msgspec
+from msgspec.structs import force_setattr
 
 if TYPE_CHECKING:
     from ._server_sent_event import ServerSentEvent
@@ -175,10 +176,10 @@ DEFAULT_TIMEOUT: Final = httpx.Timeout(600.0, connect=5.0)
 
 
 _AT_LEAST_ONE: Final = frozenset({"max_connections", "max_pages"})
+_SECONDS: Final = frozenset({"idle_expiry", "max_lifetime"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Every bound of a client, with its default. A bound that is hit raises `LimitExceeded`
     naming the field, save the connection bounds, which make a call wait.
     """
@@ -213,9 +214,9 @@ class Limits:
     """Of one list, from the page it was begun at."""
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int":
-                checked_int(value, f"limits.{field.name}", 1 if field.name in _AT_LEAST_ONE else 0)
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if name in _SECONDS:
+                force_setattr(self, name, checked_seconds(value, f"limits.{name}"))
             else:
-                object.__setattr__(self, field.name, checked_seconds(value, f"limits.{field.name}"))
+                checked_int(value, f"limits.{name}", 1 if name in _AT_LEAST_ONE else 0)

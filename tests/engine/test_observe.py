@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import subprocess
@@ -58,7 +57,7 @@ class TestHooks:
             assert (record.request.method, record.request.url) == ("POST", "https://api.test/x?token=[redacted]")
             assert dict(record.request.headers)["Authorization"] == "[redacted]"
             assert "s3cret" not in repr(record)
-            with pytest.raises(dataclasses.FrozenInstanceError):
+            with pytest.raises(AttributeError):
                 record.delay = 0.0  # type: ignore[misc]
 
     @pytest.mark.parametrize(

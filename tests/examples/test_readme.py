@@ -8,7 +8,6 @@ one that defines tests is run by pytest. ``https://api.example.com/v1`` is a loo
 from __future__ import annotations
 
 import ast
-import dataclasses
 import inspect
 import os
 import re
@@ -21,6 +20,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import asdict
 
 import trioclient
 from trioclient import AsyncAPIClient, Limits, RequestOptions, RetryPolicy, _errors
@@ -151,8 +151,8 @@ def test_the_table_of_limits_has_every_setting_and_its_default() -> None:
         "max_retries": trioclient.DEFAULT_MAX_RETRIES,
         "deadline": inspect.signature(AsyncAPIClient).parameters["deadline"].default,
         **{f"timeout.{phase}": seconds for phase, seconds in trioclient.DEFAULT_TIMEOUT.as_dict().items()},
-        **{f"retry.{field.name}": getattr(RetryPolicy(), field.name) for field in dataclasses.fields(RetryPolicy)},
-        **{f"limits.{field.name}": getattr(Limits(), field.name) for field in dataclasses.fields(Limits)},
+        **{f"retry.{name}": value for name, value in asdict(RetryPolicy()).items()},
+        **{f"limits.{name}": value for name, value in asdict(Limits()).items()},
     }
     table = {row[0].strip("`"): row[1] for row in rows("Limits and defaults") if row[0].startswith("`")}
     assert table == {name: written(default) for name, default in defaults.items()}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 import trio
 
 from .._codec.decode import AnswerFault, answer_decoder
@@ -31,7 +31,7 @@ def decoded_answer(
 ) -> Any:
     """The value of a whole answer, read now or at that instant. Raises an `APIError`."""
     if decoder is None:
-        request = dataclasses.replace(trace.call.record(), method=answer.method, url=redact_url(str(answer.target)))
+        request = msgspec.structs.replace(trace.call.record(), method=answer.method, url=redact_url(str(answer.target)))
         return answer.record().to_httpx(request)
     try:
         return decoder.decode(answer.content, answer.content_type, max_depth=limits.max_json_depth)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Generic, TypeVar
 
 import msgspec
@@ -42,8 +41,7 @@ class Outcome(msgspec.Struct, Generic[Item, Value], frozen=True):
         return self.value  # type: ignore[return-value]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FanOutReport:
+class FanOutReport(msgspec.Struct, frozen=True, kw_only=True):
     """The account of a run. At its end ``done + failed + cancelled + not_started == seen``."""
 
     seen: int
@@ -68,8 +66,7 @@ class FanOutReport:
     """Seconds from entering the ``async with`` to the end of the run, or until now."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FanOutStatistics:
+class FanOutStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """A look into a run as it goes, for tuning and debugging."""
 
     running: int

@@ -81,12 +81,12 @@ class TypedReader:
         return True
 
 
-_PATH: Final = re.compile(r" - at (?:`key` in )?`(\$[^`]*)`\Z")
+_PATH: Final = r" - at (?:`key` in )?`(\$[^`]*)`\Z"
 
 
 def path_in(error: msgspec.ValidationError) -> str:
     """Where in the value, which msgspec tells in its message only; ``$`` is the whole."""
-    found = _PATH.search(str(error))
+    found = re.search(_PATH, str(error))
     return "$" if found is None else found[1]
 
 

@@ -44,8 +44,8 @@ Files = Union[Mapping[str, FileTypes], Sequence[tuple[str, FileTypes]]]
 MOST_IN_MEMORY: Final = 1_048_576
 """Bytes of a form that is encoded at once."""
 
-_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=?]{1,70}")
-_TOKEN: Final = re.compile(r"[0-9A-Za-z'+_\-.]+")
+_BOUNDARY: Final = r"[0-9A-Za-z'()+_,\-./:=?]{1,70}"
+_TOKEN: Final = r"[0-9A-Za-z'+_\-.]+"
 
 
 class _Part(NamedTuple):
@@ -81,7 +81,7 @@ def multipart_body(
     it is sent; it must be there already. Raises TypeError or ValueError naming the place, as
     ``files['photo']``, and OSError for a path that cannot be opened.
     """
-    if not _BOUNDARY.fullmatch(boundary):
+    if not re.fullmatch(_BOUNDARY, boundary):
         raise ValueError("the boundary of a form must be 1 to 70 letters, digits and '()+_,-./:=?")
 
     def fields_of(value: object, argument: str) -> dict[str, list[tuple[str, str]]]:
@@ -169,7 +169,7 @@ def _checked_headers(
 
 
 def _encoded(parts: list[_Part], boundary: str) -> RequestBody:
-    content_type = "multipart/form-data; boundary=" + (boundary if _TOKEN.fullmatch(boundary) else f'"{boundary}"')
+    content_type = "multipart/form-data; boundary=" + (boundary if re.fullmatch(_TOKEN, boundary) else f'"{boundary}"')
     if not parts:
         return RequestBody(b"--%s--\r\n" % boundary.encode("ascii"), content_type)
     form = _Form(parts, content_type)

@@ -13,9 +13,9 @@ import msgspec
 
 __all__ = ["why_not_json"]
 
-_OFFSET: Final = re.compile(r" \(byte (\d+)\)$")
+_OFFSET: Final = r" \(byte (\d+)\)$"
 # Without a low half right after it, and so near the end that msgspec missed that half first.
-_HALF_PAIR_AT_END: Final = re.compile(rb"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\).{0,5}\Z", re.DOTALL)
+_HALF_PAIR_AT_END: Final = rb"(?s)\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\).{0,5}\Z"
 _NO_NUMBERS: Final = (b"NaN", b"Infinity")
 
 
@@ -24,9 +24,9 @@ def why_not_json(content: bytes, error: msgspec.DecodeError | UnicodeDecodeError
     if isinstance(error, UnicodeDecodeError):
         return _bad_utf8(content)
     reason = str(error)
-    offset = _OFFSET.search(reason)
+    offset = re.search(_OFFSET, reason)
     if offset is None:
-        half_pair = _HALF_PAIR_AT_END.search(content, max(0, len(content) - 12))
+        half_pair = re.search(_HALF_PAIR_AT_END, content[-12:])
         return "half a surrogate pair in its last string" if half_pair else "text that ends before its value does"
     if "surrogate" in reason:
         return f"half a surrogate pair before byte {offset[1]}"

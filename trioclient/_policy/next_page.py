@@ -17,7 +17,6 @@ were asked for, a few bytes for each.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import itertools
 from collections.abc import Collection, Iterable, Mapping
@@ -25,6 +24,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
 import httpx
+import msgspec
 
 from .._codec.redact import REDACTED, is_secret_header, redact_url
 from .._codec.url import Target, join_redirect
@@ -37,8 +37,7 @@ _SHOWN_CHARACTERS: Final = 200
 _SCALARS: Final = (str, int, float, type(None))
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class PageInfo:
+class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How the next page is asked for: exactly one of `params`, `url` and `json`.
 
     Raises TypeError.
@@ -52,7 +51,7 @@ class PageInfo:
     """Laid over the JSON body, field by field; `omit` deletes a field."""
 
     def __post_init__(self) -> None:
-        given = [(field.name, getattr(self, field.name)) for field in dataclasses.fields(self)]
+        given = [(name, getattr(self, name)) for name in self.__struct_fields__]
         given = [(name, value) for name, value in given if value is not None]
         if len(given) != 1:
             names = " and ".join(name for name, _ in given) or "none"

@@ -13,8 +13,9 @@ http, and one without a usable Location is an error rather than an answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from .._codec.url import join_redirect
 
@@ -31,8 +32,7 @@ BODY_HEADERS: Final = frozenset(
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(msgspec.Struct, frozen=True):
     """Send this next."""
 
     method: str
@@ -43,8 +43,7 @@ class Follow:
     """If not, credentials stay behind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(msgspec.Struct, frozen=True):
     """The redirect cannot be followed; `reason` is a sentence without the URL."""
 
     reason: str

@@ -24,8 +24,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
+
+import msgspec
+from msgspec.structs import force_setattr
 
 from .._faults import ClosedFault, CodingFault, LimitFault, TimeoutFault
 from .._types import checked_seconds
@@ -62,8 +64,7 @@ _YEAR_10000: Final = 253_402_300_800.0
 """Seconds since the epoch that no calendar of Python reaches."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When and how soon a failed attempt is followed by another. Delays are seconds.
 
     How often is `max_retries` of the client or the call. Raises TypeError or ValueError naming
@@ -92,13 +93,13 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         for name in ("initial_delay", "max_delay", "jitter", "max_retry_after"):
-            object.__setattr__(self, name, checked_seconds(getattr(self, name), f"retry.{name}"))
+            force_setattr(self, name, checked_seconds(getattr(self, name), f"retry.{name}"))
         for name in ("initial_delay", "max_delay"):
             if getattr(self, name) == math.inf:
                 raise ValueError(f"retry.{name} must be a finite number of seconds")
         if self.jitter > 1.0:
             raise ValueError(f"retry.jitter must be a share from 0 to 1, not {self.jitter!r}")
-        object.__setattr__(self, "statuses", _checked_statuses(self.statuses))
+        force_setattr(self, "statuses", _checked_statuses(self.statuses))
         for name in ("server_errors", "replay_unkeyed", "gate"):
             value: object = getattr(self, name)
             if not isinstance(value, bool):
@@ -122,8 +123,7 @@ def _checked_statuses(statuses: object) -> frozenset[int]:
     return frozenset(checked)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one failed attempt, as far as the decision needs it."""
 
     kind: OutcomeKind
@@ -141,8 +141,7 @@ class Outcome:
     """Seconds the server asks to wait; None where it named none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True):
     """Attempt again, `delay` seconds from now."""
 
     delay: float
@@ -150,8 +149,7 @@ class Retry:
     source: DelaySource
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True):
     """Give up now."""
 
     reason: str

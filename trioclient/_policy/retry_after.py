@@ -31,16 +31,13 @@ _MAX_VALUE_BYTES: Final = 64
 """No honest value is longer; a longer one is not looked at."""
 
 # Stricter than float(), which takes "nan", "inf", "1_000" and "+5" as well.
-_NUMBER = re.compile(rb"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER: Final = rb"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 _TIME = rb"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-_DATES: Final = tuple(
-    re.compile(form, re.IGNORECASE)
-    for form in (
-        rb"[a-z]{3}, (?P<day>[0-9]{1,2}) (?P<month>[a-z]{3}) (?P<year>[0-9]{4}) " + _TIME + rb" GMT",
-        rb"[a-z]{6,9}, (?P<day>[0-9]{2})-(?P<month>[a-z]{3})-(?P<year>[0-9]{2}) " + _TIME + rb" GMT",
-        rb"[a-z]{3} (?P<month>[a-z]{3}) (?P<day>[ 0-9][0-9]) " + _TIME + rb" (?P<year>[0-9]{4})",
-    )
+_DATES: Final = (
+    rb"[a-z]{3}, (?P<day>[0-9]{1,2}) (?P<month>[a-z]{3}) (?P<year>[0-9]{4}) " + _TIME + rb" GMT",
+    rb"[a-z]{6,9}, (?P<day>[0-9]{2})-(?P<month>[a-z]{3})-(?P<year>[0-9]{2}) " + _TIME + rb" GMT",
+    rb"[a-z]{3} (?P<month>[a-z]{3}) (?P<day>[ 0-9][0-9]) " + _TIME + rb" (?P<year>[0-9]{4})",
 )
 _MONTHS: Final = {
     name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
@@ -81,13 +78,13 @@ def _value(headers: RawHeaders, name: bytes) -> bytes:
 
 def _number(text: bytes) -> float:
     """`text` as a finite number of 0 or more, 0 where it is not one."""
-    number = float(text) if _NUMBER.fullmatch(text) else 0.0
+    number = float(text) if re.fullmatch(_NUMBER, text) else 0.0
     return number if number < math.inf else 0.0
 
 
 def _http_date(text: bytes, wall: float) -> float | None:
     """Seconds since the epoch, None where `text` is not an HTTP date."""
-    match = next(filter(None, (form.fullmatch(text) for form in _DATES)), None)
+    match = next(filter(None, (re.fullmatch(form, text, re.IGNORECASE) for form in _DATES)), None)
     if match is None:
         return None
     month = _MONTHS.get(match["month"].lower())
