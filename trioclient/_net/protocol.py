@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import msgspec
 import trio
 
 from .._codec.headers import header_lines
@@ -57,37 +58,28 @@ class PhaseScope:
             self._deadline = self.scope.deadline = deadline
 
 
-class WireRequest:
+class WireRequest(msgspec.Struct, eq=False):
     """One request of one attempt. All of it is given but `sent`, which the transport moves on; a
     redirect changes it.
     """
 
-    __slots__ = ("body", "foreign", "header_block", "limits", "method", "replayable", "sent", "target", "timeouts")
+    method: str
+    target: Target
+    header_block: bytes
+    """The header lines as HTTP/1.1 sends them, each with its line end. Checked, in order, without
+    framing headers, and without Host unless the caller set it."""
+    body: RequestBody
+    timeouts: Timeouts
+    limits: Limits
+    replayable: bool
+    """May be sent again on another connection if a reused one turns out dead."""
+    foreign: bool = False
+    """It goes to another origin than the client's: a transport adds no credentials of its own."""
+    sent: Sent = "no"
 
-    def __init__(
-        self,
-        method: str,
-        target: Target,
-        header_block: bytes,
-        body: RequestBody,
-        timeouts: Timeouts,
-        limits: Limits,
-        replayable: bool,
-        foreign: bool = False,
-    ) -> None:
-        self.method = method
-        self.target = target
-        self.header_block = header_block
-        """The header lines as HTTP/1.1 sends them, each with its line end. Checked, in order, without
-        framing headers, and without Host unless the caller set it."""
-        self.body = body
-        self.timeouts = timeouts
-        self.limits = limits
-        self.replayable = replayable
-        """May be sent again on another connection if a reused one turns out dead."""
-        self.sent: Sent = "no"
-        self.foreign = foreign
-        """It goes to another origin than the client's: a transport adds no credentials of its own."""
+    def __repr__(self) -> str:
+        # Without headers and body: they may hold secrets.
+        return f"<WireRequest {self.method} {self.target!r}>"
 
     @property
     def headers(self) -> RawHeaders:
