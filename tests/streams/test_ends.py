@@ -148,7 +148,8 @@ class TestReuse:
     async def test_left_early(self, stage: Any, face: str, size: int, connections: int) -> None:
         """Little enough to come is read to its end; much is not.
 
-        Blocking code is read for ahead, and what is being read when it leaves is left as well.
+        Blocking code is read for ahead: what is being read when it leaves is left as well, and much
+        may have been read by then.
         """
         answer = event_stream("first", "x" * size, framing="length")
         async with stage() as scene:
@@ -157,7 +158,7 @@ class TestReuse:
                     assert value == "first"
                     break
             seen = await connections_of(scene)
-            assert seen == connections or (seen == 2 and face.startswith("blocking"))
+            assert seen == connections or (seen in (1, 2) and face.startswith("blocking"))
 
     async def test_left_without_a_look(self, stage: Any) -> None:
         async with stage() as scene:
