@@ -38,7 +38,7 @@ from .media_type import UNDECLARED, UTF8_JSON, MediaType, media_type
 from .not_json import why_not_json
 from .pydantic_models import ModelReader, mentions_model
 
-__all__ = ["AnswerDecoder", "AnswerFault", "answer_decoder"]
+__all__ = ["AnswerDecoder", "AnswerFault", "answer_decoder", "json_reader"]
 
 
 class AnswerFault(Fault):
@@ -77,12 +77,13 @@ def _new_decoder(cast_to: object, strict: bool, subject: str) -> AnswerDecoder:
         return _BytesAnswer()
     if cast_to is str:
         return _StrictText() if strict else _LooseText()
-    reader = _reader(cast_to)
+    reader = json_reader(cast_to)
     kind = _StrictJSON if strict else _LooseJSON
     return kind(reader, _name(cast_to), subject)
 
 
-def _reader(cast_to: object) -> JSONReader:
+def json_reader(cast_to: object) -> JSONReader:
+    """What reads JSON to a type. Raises TypeError for a type that cannot be decoded to."""
     try:
         return ModelReader(cast_to) if mentions_model(cast_to) else TypedReader(cast_to)
     except TypeError as error:

@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from .._server_sent_event import ServerSentEvent
-from .decode import AnswerFault, answer_decoder
+from .decode import AnswerFault, answer_decoder, json_reader
 from .event_errors import takes_error
 from .event_tags import EventTags, event_tags
-from .json_reader import TypedReader
-from .pydantic_models import ModelReader, mentions_model
 
 if TYPE_CHECKING:
     from .event_stream import EventBytes
@@ -140,7 +138,7 @@ class _Values:
         self._decoder = _json_decoder(cast_to, strict=strict)
         self.takes_error = takes_error(cast_to)
         self.by_name: Mapping[bytes, Read | None] = {}
-        self.by_default: Read | None = _read(cast_to)
+        self.by_default: Read | None = json_reader(cast_to).decode
 
     def decode(self, event: EventBytes, max_depth: int) -> object:
         name = _replaced(event.event)
@@ -164,15 +162,11 @@ class _TaggedValues(_Values):
         self._tagged = tags.tagged
         # Of a lone Struct msgspec makes one even where the tag is missing. That is just what is
         # wanted of an event that is named like the tag ...
-        self.by_name = {tag.encode(): _read(kind) for tag, kind in tags.variants.items()}
+        self.by_name = {tag.encode(): json_reader(kind).decode for tag, kind in tags.variants.items()}
         if len(tags.variants) == 1:
             # ... and of one without a name, but not of one with another.
             self.by_name = {**dict.fromkeys((b"", b"message"), self.by_default), **self.by_name}
             self.by_default = None
-
-
-def _read(cast_to: object) -> Read:
-    return (ModelReader(cast_to) if mentions_model(cast_to) else TypedReader(cast_to)).decode
 
 
 def _replaced(content: bytes) -> str:
