@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioclient._faults import DisconnectFault, LimitFault, ProtocolFault
+from trioclient._faults import ClosedFault, DisconnectFault, LimitFault, ProtocolFault
 from trioclient._http1.response import Head, ResponseParser
 from trioclient._types import Limits
 
@@ -302,6 +302,8 @@ def test_a_parser_that_cannot_go_on_is_replaced(method: str, wire: bytes) -> Non
     following = parser.next("GET", Limits())
     assert following is not parser
     assert fed(following, WHOLE["content-length"][0]) == b"hello"
+    with pytest.raises(ClosedFault):
+        parser.feed(b"x")  # let go of, so that it leaves no cycle behind
 
 
 def test_what_was_not_taken_of_an_answer_is_no_part_of_the_next() -> None:

@@ -115,10 +115,10 @@ async def test_what_comes_during_a_turn_is_read_without_a_wait_once_that_is_lear
 def test_foresight_is_lost_guess_by_guess_and_tried_now_and_then() -> None:
     foresight = Foresight()
     for right in (False, True, False, False):
-        assert [bool(foresight) for _ in range(64)] == [False] * 63 + [True]  # tried
+        assert [foresight.guess() for _ in range(64)] == [False] * 63 + [True]  # tried
         foresight.learn(right)
         if right:
-            assert all(foresight for _ in range(1000))
+            assert all(foresight.guess() for _ in range(1000))
             foresight.learn(False)
 
 

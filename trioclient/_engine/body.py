@@ -67,11 +67,11 @@ async def _collect(
     """Add what comes to `pieces`; all of them in one."""
     max_body = wire.limits.max_body_bytes
     received = packed = 0
-    renewed_at = _PROGRESS_BYTES
+    renew_at = _PROGRESS_BYTES
     while data := await response.receive():
         received += len(data)
-        if received >= renewed_at:
-            renewed_at = received + _PROGRESS_BYTES
+        if received >= renew_at:
+            renew_at = received + _PROGRESS_BYTES
             phases.enter("read", wire.timeouts.read)
         if decoder is None:
             pieces.append(data)

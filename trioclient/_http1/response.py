@@ -70,6 +70,7 @@ class ResponseParser:
         """A parser for the next answer on the same connection: this one where it can be."""
         # httptools does not know that an answer to HEAD has ended.
         if not self.reusable or self._method == "HEAD" or self._pieces:
+            self.close()
             return ResponseParser(method, limits)
         self._begin(method, limits)
         return self

@@ -70,7 +70,7 @@ class Connection:
         """Has a byte of the current answer come?"""
         # Has the server said no to the current request, be it whole or not?
         self._refused = False
-        # Was a request left half sent, or its answer said to be the last?
+        # Was the request left half sent, or did it say that it is the last?
         self._spoiled = False
         self._parser: ResponseParser | None = None
 

@@ -43,7 +43,8 @@ class Foresight:
         self._confidence = 0
         self._until_tried = _TRIED_EVERY
 
-    def __bool__(self) -> bool:
+    def guess(self) -> bool:
+        """Whether to try it now."""
         if self._confidence:
             return True
         self._until_tried -= 1
@@ -107,7 +108,7 @@ class SocketStream(trio.abc.Stream):
         if self._more_is_likely:
             await trio.lowlevel.checkpoint()
             data = self._receive_now(size)
-        elif self._foresight:
+        elif self._foresight.guess():
             await trio.lowlevel.checkpoint()
             data = self._receive_now(size)
             self._foresight.learn(data is not None)
