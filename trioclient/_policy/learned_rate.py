@@ -1,0 +1,145 @@
+"""What a server says of its quotas, and its 429s, put into a `RateMeter`.
+
+What it says (`QuotaReading`), for each quota:
+
+1. Its limit and window, or the longest time to a reset that was seen: that is the rate from now
+   on, if it is below the one given.
+2. What is left, less what went since that request was sent and may not be counted yet. Of a
+   bucket: no more goes at once. Of a window: it is spread over the time to the reset, if that is
+   slower than the rate; nothing goes until then where nothing is left.
+
+A reading that was long under way says nothing of what is left now.
+
+A 429 that comes without numbers stands for a rate somewhere below the last one. The rate is set
+to what the server took of late, less a part; from there it climbs, as in TCP CUBIC, steeply at
+first, flat near where the last 429 was, and on beyond that. A 429 that follows with nothing taken
+in between lowers nothing: the window is used up, so there is a pause.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from .pace import SpentWindow
+
+if TYPE_CHECKING:
+    from .._codec.quota_headers import QuotaReading
+    from .pace import Pace
+    from .rate import Dimension, Rate, RateMeter
+
+__all__ = ["LearnedRate"]
+
+_LONGEST_WINDOW: Final = 3600.0
+"""Seconds. A quota of the day is not spread over the day: only its end is waited for."""
+_FRESH: Final = 0.05
+"""Share of a window that a reading may be old."""
+_DIMENSIONS: Final[dict[str, Dimension]] = {
+    "requests": "requests",
+    "tokens": "tokens",
+    "input_tokens": "tokens",
+    "output_tokens": "tokens",
+}
+_TOO_MANY_REQUESTS: Final = 429
+
+
+class LearnedRate:
+    """Of one meter. Instants are seconds on the monotonic clock of the caller."""
+
+    def __init__(self, rate: Rate, meter: RateMeter) -> None:
+        self._meter = meter
+        self._given = {"requests": rate.requests, "tokens": rate.tokens}
+        self._per = rate.per
+        self._longest: dict[Dimension, float] = {}
+        """Time to a reset that was seen."""
+        requests = meter.pace("requests")
+        self._search = None if requests is None else RateSearch(requests, rate.per, rate.requests or math.inf)
+
+    def learn(self, now: float, sent_at: float, status: int, readings: Iterable[QuotaReading]) -> None:
+        """An answer came `now` to a request that went at `sent_at`."""
+        told = False
+        for reading in readings:
+            pace = self._meter.pace(_DIMENSIONS[reading.counts])
+            if pace is not None:
+                self._rate(pace, _DIMENSIONS[reading.counts], reading)
+                told |= self._left(pace, reading, now, sent_at)
+        if self._search is not None:
+            if status != _TOO_MANY_REQUESTS:
+                self._search.taken(now)
+            elif not told:
+                self._search.refused(now, sent_at)
+
+    def _rate(self, pace: Pace, dimension: Dimension, reading: QuotaReading) -> None:
+        limit, window = reading.limit, reading.window
+        if limit is None or limit < 1.0:
+            return
+        if window is None and not reading.refills and reading.reset is not None:
+            window = max(self._longest.get(dimension, 1.0), reading.reset)
+            self._longest[dimension] = window
+        if window is None or window > _LONGEST_WINDOW:
+            return
+        given = self._given[dimension]
+        if given is not None and given / self._per <= limit / window:
+            limit, window = given, self._per
+        if (limit, window) != (pace.quota, pace.per):
+            pace.retune(limit, window)
+            if dimension == "requests" and self._search is not None:
+                self._search.most = limit * self._per / window
+
+    def _left(self, pace: Pace, reading: QuotaReading, now: float, sent_at: float) -> bool:
+        """Whether the reading says until when to wait."""
+        remaining, reset = reading.remaining, reading.reset
+        if remaining is None or reset is None:
+            return False
+        window = reading.window or max(reset, pace.per)
+        if now - sent_at > _FRESH * window:
+            return False
+        left = remaining - pace.since(sent_at)
+        if reading.refills:
+            pace.lower(now, left)
+        elif left < 1.0:
+            pace.hold(now + reset)
+        elif reset / left > pace.unit_seconds:
+            pace.slow_down(reset / left, now + reset)
+        return remaining < 1.0
+
+
+class RateSearch:
+    """The rate of a server that says nothing but 429."""
+
+    def __init__(self, pace: Pace, per: float, most: float) -> None:
+        self._pace = pace
+        self._per = per
+        self.most = most
+        """Units in `per` seconds that it climbs to, and no further."""
+        self._taken = SpentWindow(per, per)
+        self._ceiling = math.inf
+        """Units in `per` seconds, where the last 429 was."""
+        self._part = 0.0
+        """Of it that was taken off."""
+        self._since = -math.inf
+        self._taken_since = True
+
+    def taken(self, now: float) -> None:
+        self._taken.add(now, 1.0)
+        self._taken_since = True
+        if self._ceiling < math.inf:
+            self._climb(now)
+
+    def refused(self, now: float, sent_at: float) -> None:
+        if sent_at <= self._since:
+            return  # sent before the rate was lowered
+        self._since = now
+        if not self._taken_since:
+            self._pace.hold(now + 0.05 * self._per)
+            return
+        self._taken_since = False
+        ceiling = max(1.0, min(self._taken.total(now), self._pace.quota * self._per / self._pace.per))
+        self._part = 0.1 if abs(ceiling - self._ceiling) < 0.1 * self._ceiling else 0.3
+        self._ceiling = ceiling
+        self._climb(now)
+
+    def _climb(self, now: float) -> None:
+        x = 1.0 - (now - self._since) / (5.0 * self._per)
+        self._pace.retune(max(1.0, min(self.most, self._ceiling * (1.0 - self._part * x**3))), self._per)
