@@ -14,7 +14,7 @@ from ._client.async_client import AsyncAPIClient, ClientStatistics
 from ._client.base import BaseClient
 from ._client.client_changes import ClientChanges
 from ._client.fan_out import FanOut, fan_out
-from ._client.fan_out_report import FanOutReport, FanOutStatistics, Outcome
+from ._client.fan_out_report import FanOutProgress, FanOutReport, FanOutStatistics, Outcome
 from ._client.page_walk import BasePage
 from ._client.pages import AsyncPaginator, BaseAsyncPage
 from ._client.request_options import make_request_options
@@ -23,7 +23,10 @@ from ._client.stream import AsyncStream
 from ._codec.multipart import FileTypes
 from ._codec.unknown_variant import UnknownVariant
 from ._codec.url import path_template
+from ._engine.limit_group import LimitGroupStatistics
 from ._engine.observe import Hook
+from ._engine.origin_health import OriginStatistics
+from ._engine.rate_limiter import RateLimiter, Reservation
 from ._errors import (
     APIConnectionError,
     APIError,
@@ -33,8 +36,10 @@ from ._errors import (
     APITimeoutError,
     AuthenticationError,
     BadRequestError,
+    CircuitOpenError,
     ConflictError,
     DeadlineExceeded,
+    FanOutStopped,
     InternalServerError,
     LimitExceeded,
     NotFoundError,
@@ -46,9 +51,17 @@ from ._errors import (
 from ._net.defaults import DefaultAsyncHttpxClient, DefaultHttpxClient
 from ._net.protocol import Transport, TransportStatistics
 from ._net.trio_transport import TrioTransport
+from ._policy.breaker import CircuitBreaker
+from ._policy.budget import RetryBudget
+from ._policy.concurrency import AdaptiveConcurrency
+from ._policy.failing import Failing
+from ._policy.hedge import Hedge
 from ._policy.next_page import PageInfo
+from ._policy.rate import Rate
 from ._policy.retry import RetryPolicy
+from ._policy.stall import Stall
 from ._records import RequestRecord, ResponseRecord
+from ._request_options import RequestOptions
 from ._server_sent_event import ServerSentEvent
 from ._sync_client import SyncAPIClient
 from ._types import (
@@ -58,7 +71,6 @@ from ._types import (
     Limits,
     NotGiven,
     Omit,
-    RequestOptions,
     Timeout,
     omit,
 )
@@ -75,6 +87,7 @@ __all__ = [
     "APIStatusError",
     "APIStreamError",
     "APITimeoutError",
+    "AdaptiveConcurrency",
     "AsyncAPIClient",
     "AsyncAPIResponse",
     "AsyncPaginator",
@@ -87,33 +100,46 @@ __all__ = [
     "BasePage",
     "BaseSyncPage",
     "BlockingResource",
+    "CircuitBreaker",
+    "CircuitOpenError",
     "ClientChanges",
     "ClientStatistics",
     "ConflictError",
     "DeadlineExceeded",
     "DefaultAsyncHttpxClient",
     "DefaultHttpxClient",
+    "Failing",
     "FanOut",
+    "FanOutProgress",
     "FanOutReport",
     "FanOutStatistics",
+    "FanOutStopped",
     "FileTypes",
+    "Hedge",
     "Hook",
     "InternalServerError",
     "LimitExceeded",
+    "LimitGroupStatistics",
     "Limits",
     "NotFoundError",
     "NotGiven",
     "Omit",
+    "OriginStatistics",
     "Outcome",
     "PageInfo",
     "PermissionDeniedError",
+    "Rate",
     "RateLimitError",
+    "RateLimiter",
     "RequestOptions",
     "RequestRecord",
     "RequestTooLargeError",
+    "Reservation",
     "ResponseRecord",
+    "RetryBudget",
     "RetryPolicy",
     "ServerSentEvent",
+    "Stall",
     "Stream",
     "SyncAPIClient",
     "Timeout",

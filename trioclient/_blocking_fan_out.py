@@ -14,14 +14,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Iterable
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import trio
 
 from ._client.fan_out import FanOut
-from ._client.fan_out_pool import OnError
-from ._client.fan_out_report import FanOutReport, FanOutStatistics, Outcome
+from ._client.fan_out_report import FanOutProgress, FanOutReport, FanOutStatistics, Outcome
 from ._feed import Feed, Feeder
 from ._portal import GRACE, Lease
 from ._types import checked_int
@@ -41,11 +40,8 @@ def blocking_fan_out(
     items: Iterable[Item] | AsyncIterable[Item],
     *,
     max_at_once: int,
-    ordered: bool,
-    on_error: OnError,
     run_ahead: int | None,
-    deadline: float | None,
-    item_deadline: float | None,
+    **settings: Any,
 ) -> BlockingFanOut[Item, Value]:
     """What `make` makes of items and settings (`fan_out`, its call given), run on the portal."""
     checked_int(max_at_once, "max_at_once", 1)
@@ -55,11 +51,8 @@ def blocking_fan_out(
     run = make(
         items if pulled is None else pulled,
         max_at_once=max_at_once,
-        ordered=ordered,
-        on_error=on_error,
         run_ahead=max(ahead - queue, 0),
-        deadline=deadline,
-        item_deadline=item_deadline,
+        **settings,
     )
     return BlockingFanOut(lease, run, pulled, queue)
 
@@ -124,12 +117,21 @@ class BlockingFanOut(Generic[Item, Value]):
         left = 0 if self._pulled is None else self._pulled.left
         return msgspec.structs.replace(report, seen=report.seen + left, not_started=report.not_started + left)
 
+    def progress(self) -> FanOutProgress:
+        """How far the run is, how fast it goes, and what slows it."""
+        progress = self._run.progress() if self._over else self._lease.call(self._progress)
+        left = 0 if self._pulled is None else self._pulled.left
+        return msgspec.structs.replace(progress, seen=progress.seen + left)
+
     def statistics(self) -> FanOutStatistics:
         """What is going on now."""
         return self._run.statistics()
 
     async def _report(self) -> FanOutReport:
         return self._run.report
+
+    async def _progress(self) -> FanOutProgress:
+        return self._run.progress()
 
     async def _deliver(self, feeder: Feeder[Outcome[Item, Value]]) -> None:
         """The one task: run it all, and hand the outcomes over."""
@@ -169,6 +171,7 @@ class _PulledItems(AsyncIterator[Item]):
         # As `fan_out` does: what was opened here is closed here.
         owned = self._iterator is not items or isinstance(items, Generator)
         self._close: Callable[[], object] | None = getattr(self._iterator, "close", None) if owned else None
+        self._items: Any = items
         self._window = window
         self._count = 0
         self._ready: deque[Item] = deque()
@@ -182,6 +185,10 @@ class _PulledItems(AsyncIterator[Item]):
                 raise self._end
             await self.ask(self._pull)
         return self._ready.popleft()
+
+    def __len__(self) -> int:
+        """Of what is pulled; raises TypeError where that has no length."""
+        return len(self._items)
 
     @property
     def left(self) -> int:

@@ -2,8 +2,9 @@
 
     APIError
     ├── APIConnectionError            no answer, or not a whole one
-    │   └── APITimeoutError           one phase of an attempt took too long
-    │       └── DeadlineExceeded      the call's whole time is up
+    │   ├── APITimeoutError           one phase of an attempt took too long
+    │   │   └── DeadlineExceeded      the call's whole time is up
+    │   └── CircuitOpenError          not sent: too much has failed there lately
     ├── APIStatusError                a whole answer that says no
     │   ├── BadRequestError           400
     │   ├── AuthenticationError       401
@@ -16,7 +17,8 @@
     │   └── InternalServerError       5xx
     ├── APIResponseValidationError    a whole answer that is not what was asked for
     ├── APIStreamError                a stream that broke off
-    └── LimitExceeded                 a bound of `Limits` was hit
+    ├── LimitExceeded                 a bound of `Limits` or of a rate was hit
+    └── FanOutStopped                 too many calls of a fan-out failed
 
 All of them pickle. A bug in the caller's own code is not in the tree: it propagates as itself.
 """
@@ -43,8 +45,10 @@ __all__ = [
     "APITimeoutError",
     "AuthenticationError",
     "BadRequestError",
+    "CircuitOpenError",
     "ConflictError",
     "DeadlineExceeded",
+    "FanOutStopped",
     "InternalServerError",
     "LimitExceeded",
     "NotFoundError",
@@ -156,6 +160,16 @@ class DeadlineExceeded(APITimeoutError):
     advice = "Raise `deadline=` to give retries and slow answers more time."
 
 
+class CircuitOpenError(APIConnectionError):
+    """Too many attempts have failed at this origin of late, and the next one is not due yet.
+
+    `retry_at` is when the next probe is due; see `CircuitBreaker`. Nothing was sent, unless an earlier
+    attempt of the same call was: `sent` tells.
+    """
+
+    advice = "Wait until `retry_at`, when the server is tried again."
+
+
 class APIResponseValidationError(APIError):
     """The answer's body is not what was asked for; `path` says where (``$.data[0].id``)."""
 
@@ -186,7 +200,10 @@ class APIStreamError(APIError):
 
 
 class LimitExceeded(APIError):
-    """A bound of `Limits` was hit: `limit` names the field, `value` is its setting."""
+    """A bound of `Limits` was hit: `limit` names the field, `value` is its setting.
+
+    Or a call can never fit a rate: ``"rate.requests"`` or ``"rate.tokens"``, and its quota.
+    """
 
     advice = "Raise the named field of `limits=` if the server can be trusted with more."
 
@@ -194,6 +211,15 @@ class LimitExceeded(APIError):
         super().__init__(message, **fields)
         self.limit = limit
         self.value = value
+
+
+class FanOutStopped(APIError):
+    """So many calls of a fan-out failed that it was stopped (``stop_when=``).
+
+    `__cause__` is the last failure, and the run's report has the counts.
+    """
+
+    advice = "Look at the cause: a key, a URL or the server is likely wrong for every item."
 
 
 class APIStatusError(APIError):

@@ -7,6 +7,8 @@ see a `Fault`. How much of the request was sent is noted on the `WireRequest` it
 
 from __future__ import annotations
 
+from typing import Literal
+
 __all__ = [
     "ClosedFault",
     "CodingFault",
@@ -15,6 +17,7 @@ __all__ = [
     "Fault",
     "LimitFault",
     "ProtocolFault",
+    "StallFault",
     "TimeoutFault",
 ]
 
@@ -45,6 +48,15 @@ class TimeoutFault(Fault):
     def __init__(self, phase: str) -> None:
         super().__init__(f"the {phase} timeout passed")
         self.phase = phase
+
+
+class StallFault(TimeoutFault):
+    """A body moved, but too little; see `Stall`."""
+
+    def __init__(self, body: Literal["request", "answer"], at_least: int, within: float) -> None:
+        moved = "were taken" if body == "request" else "came"
+        Fault.__init__(self, f"the {body}'s body stalled: fewer than {at_least:,} bytes {moved} in {within:g} s")
+        self.phase = "stall"
 
 
 class LimitFault(Fault):

@@ -14,10 +14,12 @@ from ._blocking_fan_out import BlockingFanOut, blocking_fan_out
 from ._blocking_pages import BaseSyncPage, first_page
 from ._client.async_client import AsyncAPIClient, ClientStatistics
 from ._client.base import NO_OPTIONS, BaseClient, Content, Files
+from ._client.guard_options import ADAPTIVE
 from ._client.page_walk import list_request
 from ._net.httpx_sync import HttpxThreadTransport
 from ._portal import Lease
-from ._types import DEFAULT_MAX_RETRIES, NOT_GIVEN, Headers, Limits, NotGiven, RequestOptions, Timeout
+from ._request_options import RequestOptions
+from ._types import DEFAULT_MAX_RETRIES, NOT_GIVEN, Headers, Limits, NotGiven, Timeout
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -29,8 +31,15 @@ if TYPE_CHECKING:
     from ._client.client_changes import ClientChanges
     from ._engine.call import PreparedCall
     from ._engine.observe import Hook
+    from ._engine.rate_limiter import RateLimiter
     from ._net.protocol import Transport
+    from ._policy.breaker import CircuitBreaker
+    from ._policy.concurrency import AdaptiveConcurrency
+    from ._policy.failing import Failing
+    from ._policy.hedge import Hedge
+    from ._policy.rate import Rate
     from ._policy.retry import RetryPolicy
+    from ._policy.stall import Stall
 
 __all__ = ["SyncAPIClient"]
 
@@ -74,6 +83,12 @@ class SyncAPIClient(SyncCalls, BaseClient):
         hooks: Sequence[Hook] = (),
         telemetry: bool = True,
         transport: Transport | None = None,
+        max_at_once: int | None = None,
+        rate: Rate | RateLimiter | None = None,
+        concurrency: AdaptiveConcurrency | None = ADAPTIVE,
+        hedge: Hedge | None = None,
+        breaker: CircuitBreaker | None = None,
+        stall: Stall | None = None,
     ) -> None:
         arguments: dict[str, Any] = {
             "base_url": base_url,
@@ -88,6 +103,12 @@ class SyncAPIClient(SyncCalls, BaseClient):
             "limits": limits,
             "hooks": hooks,
             "telemetry": telemetry,
+            "max_at_once": max_at_once,
+            "rate": rate,
+            "concurrency": concurrency,
+            "hedge": hedge,
+            "breaker": breaker,
+            "stall": stall,
         }
         super().__init__(**arguments)
         # What of these came from the environment was read once.
@@ -154,7 +175,7 @@ class SyncAPIClient(SyncCalls, BaseClient):
         self._owns_twin = False
 
     def statistics(self) -> ClientStatistics:
-        """Calls, attempts and connections."""
+        """Calls, attempts, connections, limits."""
         return self._twin.statistics()
 
     # Calls.
@@ -193,6 +214,9 @@ class SyncAPIClient(SyncCalls, BaseClient):
         run_ahead: int | None = None,
         deadline: float | None = None,
         item_deadline: float | None = None,
+        rate: Rate | RateLimiter | None = None,
+        stop_when: Failing | None = None,
+        total: int | None = None,
     ) -> BlockingFanOut[ItemT, ValueT]:
         """Run ``call(api, item)`` for every item, so many at once; `api` is the async client.
 
@@ -215,6 +239,9 @@ class SyncAPIClient(SyncCalls, BaseClient):
             run_ahead=run_ahead,
             deadline=deadline,
             item_deadline=item_deadline,
+            rate=rate,
+            stop_when=stop_when,
+            total=total,
         )
 
 

@@ -243,7 +243,7 @@ class TestConstruction:
 
     def test_outside_trio_it_can_be_made(self) -> None:
         client = AsyncAPIClient(base_url="https://api.test")
-        assert client.statistics() == (0, 0, 0, 0, client.statistics().connections)
+        assert client.statistics() == (0, 0, 0, 0, client.statistics().connections, 0, 0, (), ())
 
     def test_the_repr(self) -> None:
         client = AsyncAPIClient(base_url="https://api.test/?key=s3cret")

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from trioclient import AsyncAPIClient, BadRequestError, DeadlineExceeded, fan_out
+from trioclient._policy.gate import Gate
 from trioclient.testing import ScriptedTransport, reply
 
 THROTTLED = reply(429, headers={"Retry-After": "10"})
@@ -16,8 +17,12 @@ THROTTLED = reply(429, headers={"Retry-After": "10"})
 
 def client_of(*script: Any, draw: float = 0.0) -> AsyncAPIClient:
     client = AsyncAPIClient(base_url="https://api.test", transport=ScriptedTransport(*script, repeat_last=True))
-    client._engine._draw = lambda: draw
+    client._engine.guards.draw = lambda: draw
     return client
+
+
+def gate_of(client: AsyncAPIClient) -> Gate:
+    return client._engine.guards.group_of(client._base_url.origin).gate
 
 
 class Numbers:
@@ -80,7 +85,7 @@ async def test_a_run_that_fails_does_not_wait_for_the_gate(autojump_clock: Any, 
             lambda api, number: api.get(f"/{number}"), range(9), max_at_once=2, on_error=on_error
         ) as run:
             await trio.sleep(0.5)
-            client._engine._gate.hold(start, 100.0)
+            gate_of(client).hold(start, 100.0)
             async for _ in run:
                 pass
     assert trio.current_time() - start == 1.0
@@ -89,7 +94,7 @@ async def test_a_run_that_fails_does_not_wait_for_the_gate(autojump_clock: Any, 
 async def test_leaving_does_not_wait_for_the_gate(autojump_clock: Any) -> None:
     start = trio.current_time()
     client = client_of(reply(json=1))
-    client._engine._gate.hold(start, 100.0)
+    gate_of(client).hold(start, 100.0)
     async with client.fan_out(lambda api, number: api.get(f"/{number}"), range(9), max_at_once=3) as run:
         await trio.sleep(1)
     assert trio.current_time() - start == 1.0
@@ -98,8 +103,25 @@ async def test_leaving_does_not_wait_for_the_gate(autojump_clock: Any) -> None:
 
 async def test_a_call_that_made_no_attempt_counts_none(autojump_clock: Any) -> None:
     client = client_of(reply(json=1))
-    client._engine._gate.hold(trio.current_time(), 10.0)
+    gate_of(client).hold(trio.current_time(), 10.0)
     async with fan_out(lambda number: client.get("/", options={"deadline": 1.0}), range(3), max_at_once=3) as run:
         outcomes = [outcome async for outcome in run]
     assert [outcome.attempts for outcome in outcomes] == [0, 0, 0]
     assert run.report.attempts == 0
+
+
+async def test_progress_tells_how_the_client_stands(autojump_clock: Any) -> None:
+    client = client_of(THROTTLED, reply(503), reply(json=1))
+    async with client.fan_out(lambda api, number: api.get(f"/{number}"), range(3), max_at_once=1) as run:
+        await trio.sleep(4.0)
+        held = run.progress()
+        assert (held.held_for, held.budget_left, held.limit) == (6.0, 500.0, None)
+        assert (held.seen, held.running, held.total) == (1, 1, 3)
+        # Sent again when the gate opened, and throttled no more, but once more in its back-off.
+        await trio.sleep(6.25)
+        assert (run.progress().held_for, run.progress().budget_left) == (0.0, 495.0)
+        outcomes = [outcome async for outcome in run]
+        assert [outcome.attempts for outcome in outcomes] == [3, 1, 1]
+    # All is refunded, as the call succeeded in the end.
+    progress = run.progress()
+    assert (progress.budget_left, progress.throttled, progress.retries, progress.eta) == (500.0, 1, 2, 0.0)

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from trioclient._client.fan_out import FanOut, fan_out
 from trioclient._client.fan_out_report import FanOutReport, Outcome
-from trioclient._errors import DeadlineExceeded
+from trioclient._engine.rate_limiter import RateLimiter
+from trioclient._errors import DeadlineExceeded, FanOutStopped
+from trioclient._policy.failing import Failing
+from trioclient._policy.rate import Rate
+
+QUOTA = 64
 
 
 class Broken(Exception):
@@ -39,14 +44,18 @@ class Plan:
 
     def __init__(self, draw: st.DrawFn) -> None:
         instants = st.integers(0, 6).map(lambda halves: halves / 2)
-        self.calls = draw(st.lists(st.tuples(instants, st.booleans()), max_size=12))
+        self.calls = draw(st.lists(st.tuples(instants, st.booleans()), min_size=draw(st.integers(0, 9)), max_size=12))
         self.pauses = draw(st.lists(instants, min_size=12, max_size=12))
         self.input_pause = draw(st.sampled_from([None, 0.0, 0.5]))
         self.input_breaks = draw(st.booleans()) and draw(st.booleans())
         self.max_at_once = draw(st.integers(1, 5))
         self.run_ahead = draw(st.none() | st.integers(0, 4))
         self.ordered = draw(st.booleans())
-        self.on_error: Any = draw(st.sampled_from(["collect", "stop", "cancel"]))
+        self.stop_when = draw(st.none() | st.builds(Failing, share=st.sampled_from([0.4, 1.0]), of=st.integers(1, 5)))
+        self.on_error: Any = draw(
+            st.sampled_from(["collect", "stop", "cancel"] if self.stop_when is None else ["collect"])
+        )
+        self.spacing = draw(st.sampled_from([0.0, 0.0, 0.5, 1.0]))
         self.deadline = draw(st.none() | st.none() | instants)
         self.item_deadline = draw(st.none() | st.none() | instants)
         self.cancel_at = draw(st.none() | st.none() | instants)
@@ -54,6 +63,8 @@ class Plan:
         self.leave_with_error = draw(st.booleans())
 
         self.pulled = self.taken = self.begun = self.running = 0
+        self.last_begun = -math.inf
+        self.ends: list[bool] = []  # True for a failure
         self.returned: set[int] = set()
         self.raised: set[int] = set()
         self.input_open = False
@@ -64,6 +75,17 @@ class Plan:
     @property
     def window(self) -> int:
         return self.max_at_once + (self.max_at_once if self.run_ahead is None else self.run_ahead)
+
+    @property
+    def stopped(self) -> bool:
+        """As the calls saw it, who do not know of items' deadlines."""
+        if self.stop_when is None or self.item_deadline is not None:
+            return False
+        of = self.stop_when.of
+        return any(sum(self.ends[end - of : end]) >= of * self.stop_when.share for end in range(of, len(self.ends) + 1))
+
+    def limiter(self) -> RateLimiter | None:
+        return RateLimiter(Rate(requests=QUOTA, per=QUOTA * self.spacing, burst=0, share=1)) if self.spacing else None
 
     def items(self) -> Any:
         if self.input_pause is None:
@@ -100,10 +122,14 @@ class Plan:
         self.running += 1
         assert self.running <= self.max_at_once
         assert self.on_error == "collect" or not self.raised
+        assert not self.stopped
+        assert trio.current_time() >= self.last_begun + self.spacing
+        self.last_begun = trio.current_time()
         try:
             if seconds:
                 await trio.sleep(seconds)
             (self.raised if fails else self.returned).add(index)
+            self.ends.append(fails)
             if fails:
                 raise Broken(index)
             return index
@@ -112,6 +138,7 @@ class Plan:
 
     async def run(self) -> tuple[FanOut[int, int], list[Outcome[int, int]], str]:
         """The run, its outcomes, and how it ended."""
+        limiter = self.limiter()
         run = fan_out(
             self.call,
             self.items(),
@@ -121,6 +148,8 @@ class Plan:
             run_ahead=self.run_ahead,
             deadline=self.deadline,
             item_deadline=self.item_deadline,
+            rate=limiter,
+            stop_when=self.stop_when,
         )
         outcomes: list[Outcome[int, int]] = []
         ended = "cancelled"
@@ -131,15 +160,22 @@ class Plan:
                         ended = await self._take(run, outcomes)
                 except KeyError:
                     ended = "left with an error"
+                except FanOutStopped as error:
+                    ended = "stopped" if isinstance(error.__cause__, (Broken, DeadlineExceeded)) else "by nothing"
                 except (Broken, DeadlineExceeded) as error:
                     ended = "deadline" if "fan-out's" in str(error) else "failed"
+        if limiter is not None:
+            assert (limiter.waiting, limiter.statistics().requests_left) == (0, QUOTA - self.begun)
         return run, outcomes, ended
 
     async def _take(self, run: FanOut[int, int], outcomes: list[Outcome[int, int]]) -> str:
         async for outcome in run:
             outcomes.append(outcome)
             self.taken += 1
-            report = run.report
+            report, progress = run.report, run.progress()
+            assert (progress.seen, progress.done, progress.failed) == (report.seen, report.done, report.failed)
+            assert (progress.running, progress.total) == (report.running, None)
+            assert report.not_started >= progress.waiting_for_rate
             assert report.seen == (report.done + report.failed + report.cancelled + report.not_started + report.running)
             if len(outcomes) == self.leave_after:
                 if self.leave_with_error:
@@ -183,7 +219,11 @@ def test_random_runs_keep_the_rules(plan: Plan) -> None:
         assert plan.on_error == "collect" or not report.failed
         assert indexes == list(range(len(plan.calls))) or not plan.ordered
         assert len(indexes) == len(plan.calls)
-    if ended in ("failed", "deadline") and plan.leave_after is None:
+        assert not plan.stopped
+    if ended == "stopped":
+        assert plan.stop_when is not None
+        assert plan.stopped or plan.item_deadline is not None
+    if ended in ("failed", "deadline", "stopped") and plan.leave_after is None:
         assert report.delivered == report.done + report.failed
     if ended == "failed" and plan.on_error == "stop" and plan.deadline is None:
         assert report.cancelled == 0 or plan.leave_after is not None

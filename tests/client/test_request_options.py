@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from trioclient import NOT_GIVEN, BaseClient, Timeout, omit
+from trioclient import NOT_GIVEN, BaseClient, Hedge, Stall, Timeout, omit
 from trioclient._client.request_options import make_request_options
-from trioclient._types import RequestOptions
+from trioclient._request_options import RequestOptions
 
 
 def told(sent: int, total: int | None) -> None: ...
@@ -27,6 +27,9 @@ EVERYTHING: dict[str, Any] = {
     "resume": False,
     "follow_redirects": False,
     "upload_progress": told,
+    "limit_group": "embeddings",
+    "hedge": Hedge(after=1.0),
+    "stall": Stall(within=6.0),
 }
 
 
@@ -50,6 +53,9 @@ def test_everything() -> None:
         "resume": False,
         "follow_redirects": False,
         "upload_progress": told,
+        "limit_group": "embeddings",
+        "hedge": Hedge(after=1.0),
+        "stall": Stall(within=6.0),
     }
     assert options.keys() == RequestOptions.__annotations__.keys()
     call = BaseClient(base_url="https://api.test")._prepare("GET", "/x", options=options, stream=True)
@@ -58,14 +64,17 @@ def test_everything() -> None:
         call.settings.max_retries,
         call.settings.idle_timeout,
         call.settings.follow_redirects,
-    ) == (4.0, 0, 5.0, False)
+        call.settings.limit_group,
+        call.settings.hedge,
+        call.settings.stall,
+    ) == (4.0, 0, 5.0, False, "embeddings", Hedge(after=1.0), Stall(within=6.0))
     assert call.target.path == "/x?a=1&b=2"
 
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_none_is_no_limit_and_says_nothing_else(name: str) -> None:
     options = make_request_options(**{name: None})
-    assert options == ({name: None} if name in ("timeout", "deadline", "idle_timeout") else {})
+    assert options == ({name: None} if name in ("timeout", "deadline", "idle_timeout", "hedge", "stall") else {})
 
 
 @pytest.mark.parametrize(

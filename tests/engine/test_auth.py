@@ -49,7 +49,9 @@ class Exchange:
 
 def wire_of(headers: RawHeaders | None = None, body: RequestBody = NO_BODY) -> WireRequest:
     target = Target.of("https://api.test/x?a=1")
-    return WireRequest("POST", target, header_block(headers or []), body, Timeouts.of(None), Limits(), replayable=True)
+    return WireRequest(
+        "POST", target, header_block(headers or []), body, Timeouts.of(None), Limits(), replayable=body.replayable
+    )
 
 
 class TestBasic:

@@ -11,6 +11,7 @@ from trioclient import APIResponseValidationError, APIStreamError, BaseClient, L
 from trioclient._codec.decode import AnswerFault
 from trioclient._engine.answer_body import AnswerBody
 from trioclient._engine.event_source import EventSource, open_events
+from trioclient._engine.guards import GuardOptions
 from trioclient._engine.loop import Engine
 from trioclient._engine.observe import Observer
 from trioclient._errors import APIError
@@ -26,7 +27,7 @@ class Source:
     def __init__(self, *script: Any, limits: Limits | None = None, **options: Any) -> None:
         self.transport = ScriptedTransport(*script)
         self._limits = limits or Limits()
-        self.engine = Engine(self.transport, policy=AT_ONCE, limits=self._limits, observer=Observer(()))
+        self.engine = Engine(self.transport, options=GuardOptions(AT_ONCE), limits=self._limits, observer=Observer(()))
         base = BaseClient(base_url="https://api.test")
         self._call = base._prepare("GET", "/", options=options, stream=True)  # type: ignore[arg-type]
 

@@ -27,7 +27,7 @@ OK = reply(json={"ok": True})
 
 def client_of(*script: Any, **options: Any) -> AsyncAPIClient:
     client = AsyncAPIClient(base_url="https://api.test", transport=ScriptedTransport(*script), **options)
-    client._engine._draw = lambda: 0.0
+    client._engine.guards.draw = lambda: 0.0
     return client
 
 

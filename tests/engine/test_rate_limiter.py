@@ -217,7 +217,7 @@ class TestDeadlines:
     async def test_an_estimate_that_is_none(self) -> None:
         paced = tokens(cost=lambda _: float("nan"))
         with pytest.raises(ValueError, match=r"rate\.cost"):
-            await paced.reserve()
+            await paced.reserve("x")
         assert paced.statistics() == (0, None, 1000.0)
 
 

@@ -12,6 +12,7 @@ import trio
 
 from trioclient import _errors as errors
 from trioclient._client.async_client import AsyncAPIClient
+from trioclient._policy.gate import Gate
 from trioclient._policy.retry import RetryPolicy
 from trioclient._types import Timeout, omit
 from trioclient.testing import ScriptedTransport, fault, reply
@@ -29,11 +30,15 @@ def client_of() -> Callable[..., AsyncAPIClient]:
         transport = ScriptedTransport(*script)
         client = AsyncAPIClient(base_url="https://api.test", transport=transport, **options)
         start = trio.current_time()
-        client._engine._draw = lambda: draw
-        client._engine._wall = lambda: WALL + trio.current_time() - start
+        client._engine.guards.draw = lambda: draw
+        client._engine.guards.wall = lambda: WALL + trio.current_time() - start
         return client
 
     return make
+
+
+def gate_of(client: AsyncAPIClient) -> Gate:
+    return client._engine.guards.group_of(client._base_url.origin).gate
 
 
 def attempts_at(client: AsyncAPIClient) -> list[float]:
@@ -442,7 +447,7 @@ class TestWhatTheErrorSays:
             @nursery.start_soon
             async def _() -> None:
                 await trio.sleep(0.25)
-                client._engine._gate.hold(trio.current_time(), 60.0)
+                gate_of(client).hold(trio.current_time(), 60.0)
 
             with pytest.raises(errors.InternalServerError) as caught:
                 await client.get("/x")

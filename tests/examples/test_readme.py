@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 import trio
-from msgspec.structs import asdict
 
 import trioclient
 from trioclient import AsyncAPIClient, Limits, RequestOptions, RetryPolicy, _errors
@@ -146,14 +145,28 @@ def written(default: object) -> str:
     return "none" if default is None else f"`{default!r}`".replace("'", '"')
 
 
+def fields(argument: str, kind: type[Any]) -> dict[str, object]:
+    """The defaults of an option record, named as its own messages name them."""
+    defaults = {name: kind.__struct_defaults__[number] for number, name in enumerate(kind.__struct_fields__)}
+    return {f"{argument}.{name}": value for name, value in defaults.items()}
+
+
 def test_the_table_of_limits_has_every_setting_and_its_default() -> None:
     defaults: dict[str, object] = {
         "max_retries": trioclient.DEFAULT_MAX_RETRIES,
         "deadline": inspect.signature(AsyncAPIClient).parameters["deadline"].default,
         **{f"timeout.{phase}": seconds for phase, seconds in trioclient.DEFAULT_TIMEOUT.as_dict().items()},
-        **{f"retry.{name}": value for name, value in asdict(RetryPolicy()).items()},
-        **{f"limits.{name}": value for name, value in asdict(Limits()).items()},
+        "max_at_once": inspect.signature(AsyncAPIClient).parameters["max_at_once"].default,
+        **fields("retry", RetryPolicy),
+        **fields("budget", trioclient.RetryBudget),
+        **fields("concurrency", trioclient.AdaptiveConcurrency),
+        **fields("rate", trioclient.Rate),
+        **fields("hedge", trioclient.Hedge),
+        **fields("breaker", trioclient.CircuitBreaker),
+        **fields("stall", trioclient.Stall),
+        **fields("limits", Limits),
     }
+    assert defaults.pop("retry.budget") == trioclient.RetryBudget()
     table = {row[0].strip("`"): row[1] for row in rows("Limits and defaults") if row[0].startswith("`")}
     assert table == {name: written(default) for name, default in defaults.items()}
 
@@ -171,7 +184,7 @@ def test_the_table_of_fan_out_has_every_argument_and_its_default() -> None:
     del parameters["call"], parameters["items"]
     defaults = {name: written(parameter.default) for name, parameter in parameters.items()}
     # No default, and one that is another argument.
-    defaults |= {"max_at_once": "", "run_ahead": "`max_at_once`"}
+    defaults |= {"max_at_once": "", "run_ahead": "`max_at_once`", "total": "length of `items`"}
     table = {row[0].strip("`"): row[1] for row in rows("Fan-out") if row[0].startswith("`")}
     assert table == defaults
 

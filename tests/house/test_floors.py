@@ -33,6 +33,7 @@ FLOORS = {
     "trioclient._codec": 1,
     "trioclient._http1": 1,
     "trioclient._policy": 1,
+    "trioclient._request_options": 1,
     "trioclient._feed": 2,
     "trioclient._hold": 2,
     "trioclient._net": 2,

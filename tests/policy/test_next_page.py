@@ -61,6 +61,8 @@ class TestPageInfo:
             (PageInfo(params={"after": "x", "limit": 2}), "PageInfo(params={'after': 'x', 'limit': 2})"),
             (PageInfo(params={"page_token": "s3cr3t"}), "PageInfo(params={'page_token': [redacted]})"),
             (PageInfo(json={"deep": {"api_key": "s3cr3t"}}), "PageInfo(json={'deep': ...})"),
+            (PageInfo(params={"a": "x" * 193}), f"PageInfo(params={{'a': '{'x' * 193}'}})"),
+            (PageInfo(params={"a": "x" * 194}), f"PageInfo(params={{'a': '{'x' * 194}...}})"),
             (PageInfo(json={"cursor": "x" * 999}), f"PageInfo(json={{'cursor': '{'x' * 189}...}})"),
             (PageInfo(url="x" * 999), f"PageInfo(url='{'x' * 199}...)"),
             (PageInfo(params={"a": "\x1b[2J"}), "PageInfo(params={'a': '\\x1b[2J'})"),
@@ -98,6 +100,8 @@ class TestParams:
             ("/items?limit=2&cursor=x&sort=a", "/items?limit=2&sort=a"),
             ("/items?cursor%5Ba%5D=1&cursor[b]=2&cursors=3", "/items?cursors=3"),
             ("/items?cur%73or=1&limit", "/items?limit"),
+            ("/items?cursor=a=b&limit=2", "/items?limit=2"),
+            ("/items?limit=2&next=/b?cursor=x&cursor=x", "/items?limit=2&next=/b?cursor=x"),
             ("https://api.test/items?cursor=x&limit=2", "https://api.test/items?limit=2"),
         ],
     )

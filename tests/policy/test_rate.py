@@ -69,16 +69,17 @@ class TestDemands:
 
     def test_its_tokens_are_estimated(self) -> None:
         assert Rate(tokens=10, cost=len).demand_of("seven") == (1.0, 5.0)
+        assert Rate(tokens=10, cost=len).demand_of(None) == (1.0, 0.0)
 
     @pytest.mark.parametrize("cost", [math.nan, math.inf, -1, -0.5])
     def test_an_estimate_that_is_no_amount(self, cost: float) -> None:
         with pytest.raises(ValueError, match=r"what rate\.cost returns must be a finite number of 0 or more"):
-            Rate(tokens=10, cost=lambda _: cost).demand_of(None)
+            Rate(tokens=10, cost=lambda _: cost).demand_of("x")
 
     @pytest.mark.parametrize("cost", [None, "5", True])
     def test_an_estimate_that_is_no_number(self, cost: Any) -> None:
         with pytest.raises(TypeError, match=r"what rate\.cost returns must be a number"):
-            Rate(tokens=10, cost=lambda _: cost).demand_of(None)
+            Rate(tokens=10, cost=lambda _: cost).demand_of("x")
 
     def test_what_was_used(self) -> None:
         assert Rate(tokens=10, cost=len, used=len).used_by("four") == 4.0

@@ -165,6 +165,19 @@ class TestWhatForbidsIt:
     def test_x_should_retry_overrides_the_status_rule_only(self, forbidden: Outcome, given: dict[str, Any]) -> None:
         assert isinstance(verdict(forbidden, **given), Stop)
 
+    @pytest.mark.parametrize(
+        ("outcome", "given", "expected"),
+        [
+            (ANSWER, {}, "the retry budget is spent"),
+            (BROKEN, {}, "the retry budget is spent"),
+            (ANSWER, {"deadline": NOW}, "the retry budget is spent"),
+            (ANSWER, {"retries_taken": 2}, "retries used up"),
+            (but(ANSWER, status=400), {}, "status 400 is not retried"),
+        ],
+    )
+    def test_a_budget_that_is_spent(self, outcome: Outcome, given: dict[str, Any], expected: str) -> None:
+        assert reason(verdict(outcome, budget_left=False, **given)) == expected
+
     def test_methods_whose_repetition_does_no_harm(self) -> None:
         assert {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} == IDEMPOTENT_METHODS
 
@@ -294,6 +307,7 @@ class TestGate:
             (BROKEN, -math.inf, Retry(0.5, "no whole answer came", "back-off")),
             (BROKEN, NOW - 5.0, Retry(0.5, "no whole answer came", "back-off")),
             (BROKEN, NOW + 0.25, Retry(0.5, "no whole answer came", "back-off")),
+            (BROKEN, NOW + 0.5, Retry(0.5, "no whole answer came", "back-off")),
             (BROKEN, NOW + 6.0, Retry(6.0, "no whole answer came", "gate")),
             (but(ANSWER, server_delay=4.0), NOW + 6.0, Retry(6.0, "status 503", "gate")),
             (but(ANSWER, server_delay=8.0), NOW + 6.0, Retry(8.0, "status 503", "server")),
@@ -331,7 +345,7 @@ class TestGate:
         assert closed_for is not None
         gate.hold(NOW, closed_for)
         assert own == Retry(4.5, "status 429", "server")
-        assert gate.opens_at(NOW + 1.0, 0.5) == NOW + 4.5
+        assert gate.opens_at(NOW + 1.0, 0.25) == NOW + 4.5
 
 
 class TestOutcome:
@@ -346,6 +360,10 @@ class TestOutcome:
             should_retry=True,
             server_delay=1.5,
         )
+
+    def test_of_an_answer_that_names_an_instant(self) -> None:
+        headers = [(b"retry-after", b"Tue, 14 Nov 2023 22:13:30 GMT")]
+        assert outcome_of_answer(503, headers, WALL, keyed=True, replayable=True).server_delay == 10.0
 
     @pytest.mark.parametrize(
         ("fault", "kind"),
@@ -401,6 +419,7 @@ class TestPolicy:
             ("server_errors", 1, TypeError),
             ("replay_unkeyed", None, TypeError),
             ("gate", "yes", TypeError),
+            ("budget", 500.0, TypeError),
         ],
     )
     def test_what_it_refuses_names_the_field(self, field: str, value: object, error: type[Exception]) -> None:
@@ -411,6 +430,10 @@ class TestPolicy:
         policy = RetryPolicy(statuses=[429, 425, 429])
         assert policy.statuses == frozenset({425, 429})
         assert hash(policy) == hash(RetryPolicy(statuses={425, 429}))
+
+    def test_bounds_are_within(self) -> None:
+        policy = RetryPolicy(jitter=1.0, initial_delay=0, max_delay=0, max_retry_after=math.inf, statuses={300, 599})
+        assert (policy.jitter, policy.statuses) == (1.0, {300, 599})
 
     def test_it_is_frozen(self) -> None:
         with pytest.raises(AttributeError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import email.utils
 import math
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given
@@ -57,6 +59,7 @@ def headers(**values: bytes) -> list[tuple[bytes, bytes]]:
         (b"007", 7.0),
         (b"1e2", 100.0),
         (b"2.5E-1", 0.25),
+        (b"7".zfill(64), 7.0),
     ],
 )
 def test_seconds(value: bytes, seconds: float) -> None:
@@ -153,6 +156,21 @@ def test_the_last_second_of_the_calendar() -> None:
 def test_a_leap_second() -> None:
     answer = headers(retry_after=b"Sat, 31 Dec 2016 23:59:60 GMT", date=b"Sat, 31 Dec 2016 23:59:50 GMT")
     assert server_delay(answer, 0.0) == 10.0
+
+
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "AAA+7:30")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="on Windows a process cannot change its time zone")
+@pytest.mark.usefixtures("far_from_greenwich")
+def test_the_clients_time_zone_is_no_matter() -> None:
+    assert server_delay(headers(retry_after=b"Sun, 06 Nov 1994 08:49:37 GMT"), RFC_DATE - 12.5) == 12.5
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .._types import RequestOptions, checked_bool
+from .._engine.rate_limiter import RateLimiter
+from .._policy.rate import Rate
+from .._request_options import RequestOptions
+from .._types import checked_bool
 
 if TYPE_CHECKING:
     import httpx
@@ -21,8 +24,11 @@ __all__ = [
     "check_options",
     "checked_auth",
     "checked_kind",
+    "checked_limit_group",
     "checked_mapping",
     "checked_method",
+    "checked_or_none",
+    "checked_rate",
     "checked_transport",
     "checked_version",
 ]
@@ -60,6 +66,27 @@ def checked_kind(value: T, kind: type[T], argument: str) -> T:
     if not isinstance(value, kind):
         raise TypeError(f"{argument} must be a {kind.__name__}, not {value!r}")
     return value
+
+
+def checked_or_none(kind: type[T], value: T | None, argument: str) -> T | None:
+    """An instance of `kind`, or None."""
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{argument} must be a {kind.__name__} or None, not {value!r}")
+    return value
+
+
+def checked_rate(rate: Rate | RateLimiter | None, argument: str = "rate") -> Rate | RateLimiter | None:
+    """What paces calls, or None."""
+    if rate is not None and not isinstance(rate, (Rate, RateLimiter)):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+        raise TypeError(f"{argument} must be a Rate, a RateLimiter or None, not {rate!r}")
+    return rate
+
+
+def checked_limit_group(name: object, argument: str) -> str | None:
+    """A name that is not empty, or None."""
+    if name is not None and not (isinstance(name, str) and name):
+        raise TypeError(f"{argument} must be a str that is not empty, not {name!r}")
+    return name
 
 
 def checked_mapping(value: MappingT, argument: str) -> MappingT:

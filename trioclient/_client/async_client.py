@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import httpx
 
+from .._engine.limit_group import LimitGroupStatistics
 from .._engine.loop import Engine
 from .._engine.observe import Hook, configure_logging
+from .._engine.origin_health import OriginStatistics
 from .._net.defaults import DefaultAsyncHttpxClient
 from .._net.httpx_async import HttpxTransport
 from .._net.protocol import Transport, TransportStatistics
@@ -23,6 +25,8 @@ from .base import NO_OPTIONS
 from .calls import AsyncCalls
 from .environment import proxied_by_environment
 from .fan_out import FanOut, fan_out
+from .fan_out_report import ClientReading
+from .guard_options import ADAPTIVE
 from .page_walk import PageDecoder, Walk, list_request
 from .pages import AsyncPaginator, BaseAsyncPage
 
@@ -31,8 +35,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, TypeForm, TypeVar
 
+    from .._engine.rate_limiter import RateLimiter
+    from .._policy.breaker import CircuitBreaker
+    from .._policy.concurrency import AdaptiveConcurrency
+    from .._policy.failing import Failing
+    from .._policy.hedge import Hedge
     from .._policy.next_page import ListRequest
-    from .._types import RequestOptions
+    from .._policy.rate import Rate
+    from .._policy.stall import Stall
+    from .._request_options import RequestOptions
     from .client_changes import ClientChanges
     from .page_walk import BasePage
 
@@ -55,8 +66,17 @@ class ClientStatistics(NamedTuple):
     in_flight: int
     """Begun and not ended."""
     attempts: int
+    """Made; a second copy of a request is one."""
     retries: int
     connections: TransportStatistics
+    hedges: int
+    """Second copies that were sent."""
+    hedges_won: int
+    """Second copies that were answered first."""
+    limit_groups: tuple[LimitGroupStatistics, ...]
+    """Of those that are limited, or had trouble lately."""
+    origins: tuple[OriginStatistics, ...]
+    """Of those that have a circuit breaker, or had trouble lately."""
 
 
 class AsyncAPIClient(AsyncCalls):
@@ -84,6 +104,14 @@ class AsyncAPIClient(AsyncCalls):
         hooks: each called with an `AttemptRecord` after every attempt.
         telemetry: say language, version, platform and attempt in request headers.
         transport: carries everything, such as ``TrioTransport(uds=...)``; closed with the client.
+        max_at_once: attempts at once in each limit group; others wait in line. None: no limit.
+        rate: requests and tokens per time in each limit group, or a `RateLimiter` for all.
+        concurrency: how the client limits itself where a server is overloaded; None: not at all.
+        hedge: send a second copy of a call that takes long, if it is a GET or has a key.
+        breaker: send nothing for a while where too much has failed.
+        stall: the least progress that a body must make, either way.
+
+    A limit group is the calls to one origin, or those that say the same ``limit_group``.
 
     Raises TypeError or ValueError naming the argument.
     """
@@ -105,6 +133,12 @@ class AsyncAPIClient(AsyncCalls):
         hooks: Sequence[Hook] = (),
         telemetry: bool = True,
         transport: Transport | None = None,
+        max_at_once: int | None = None,
+        rate: Rate | RateLimiter | None = None,
+        concurrency: AdaptiveConcurrency | None = ADAPTIVE,
+        hedge: Hedge | None = None,
+        breaker: CircuitBreaker | None = None,
+        stall: Stall | None = None,
     ) -> None:
         super().__init__(
             base_url=base_url,
@@ -119,10 +153,16 @@ class AsyncAPIClient(AsyncCalls):
             limits=limits,
             hooks=hooks,
             telemetry=telemetry,
+            max_at_once=max_at_once,
+            rate=rate,
+            concurrency=concurrency,
+            hedge=hedge,
+            breaker=breaker,
+            stall=stall,
         )
         self._transport = self._chosen_transport(http_client, transport)
         self._owns_transport = True
-        self._engine = Engine(self._transport, policy=self._retry, limits=self._limits, observer=self._observer)
+        self._engine = Engine(self._transport, options=self._guards, limits=self._limits, observer=self._observer)
 
     def _chosen_transport(self, http_client: httpx.AsyncClient | None, transport: Transport | None) -> Transport:
         if http_client is not None:
@@ -154,15 +194,29 @@ class AsyncAPIClient(AsyncCalls):
         self._owns_transport = False
 
     def statistics(self) -> ClientStatistics:
-        """Calls, attempts and connections."""
-        engine = self._engine
+        """Calls, attempts, connections, limits."""
+        counts, guards = self._engine.counts, self._engine.guards
         return ClientStatistics(
-            calls=engine.calls,
-            in_flight=engine.in_flight,
-            attempts=engine.attempts,
-            retries=engine.retries,
+            calls=counts.calls,
+            in_flight=counts.in_flight,
+            attempts=counts.attempts,
+            retries=counts.retries,
             connections=self._transport.statistics(),
+            hedges=counts.hedges,
+            hedges_won=counts.hedges_won,
+            limit_groups=guards.group_statistics(),
+            origins=guards.origin_statistics(),
         )
+
+    def _reading(self) -> ClientReading:
+        """What calls are held to that name no limit group."""
+        group, origin = self._engine.guards.reading(self._limit_group, self._base_url.origin)
+        return ClientReading(origin.budget_left, group.limit, group.held_for)
+
+    @property
+    def _limit_group(self) -> Hashable:
+        """The one of calls that name none."""
+        return self._settings.limit_group or self._base_url.origin
 
     def get_api_list(
         self,
@@ -218,10 +272,14 @@ class AsyncAPIClient(AsyncCalls):
         run_ahead: int | None = None,
         deadline: float | None = None,
         item_deadline: float | None = None,
+        rate: Rate | RateLimiter | None = None,
+        stop_when: Failing | None = None,
+        total: int | None = None,
     ) -> FanOut[ItemT, ValueT]:
         """Run ``call(client, item)`` for every item, so many at once; see `fan_out`.
 
-        While the server has asked the client to wait, no item is pulled.
+        While the server has asked the client to wait, no item is pulled. `FanOut.progress` says what
+        the client is held to.
 
         async with client.fan_out(
             lambda api, text: api.post("/embed", body={"text": text}, cast_to=Vector), texts, max_at_once=64
@@ -238,6 +296,10 @@ class AsyncAPIClient(AsyncCalls):
             run_ahead=run_ahead,
             deadline=deadline,
             item_deadline=item_deadline,
+            rate=rate,
+            stop_when=stop_when,
+            total=total,
         )
-        run.hold_back(self._engine.held_until)
+        run.watch(self._reading)
+        run.hold_back(partial(self._engine.guards.held_until, self._limit_group))
         return run

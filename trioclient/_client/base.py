@@ -23,9 +23,10 @@ from .._codec.content import ACCEPT_ENCODING
 from .._codec.headers import MergedHeaders
 from .._codec.query import ArrayStyle, encode_query
 from .._codec.url import BaseURL
-from .._engine.call import READ_TIMEOUT, RETRY_COUNT, CallSettings, PreparedCall
+from .._engine.call import CallSettings, PreparedCall
 from .._engine.observe import Hook, Observer
 from .._policy.retry import RetryPolicy
+from .._request_options import RequestOptions
 from .._types import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_TIMEOUT,
@@ -33,34 +34,42 @@ from .._types import (
     Headers,
     Limits,
     NotGiven,
-    RequestOptions,
     Timeout,
     Timeouts,
     checked_bool,
-    checked_int,
-    checked_seconds,
 )
 from .._version import __version__
-from .arguments import check_options, checked_auth, checked_kind, checked_method, checked_version
+from .arguments import (
+    check_options,
+    checked_auth,
+    checked_kind,
+    checked_method,
+    checked_version,
+)
 from .call_settings import settings_with
 from .client_changes import ClientChanges, changed, said
 from .environment import base_url_of, headers_in
+from .guard_options import ADAPTIVE, guard_options
 from .header_layers import SharedHeaders, headers_laid_over, kept_abroad
 from .idempotency import keyed_block
 from .query_layers import SharedQuery, query_laid_over
 from .request_body import Content, Files, request_body
-from .telemetry import platform_headers
+from .telemetry import attempt_headers, platform_headers
 
 if TYPE_CHECKING:
     from typing_extensions import Self, TypeForm, Unpack
+
+    from .._engine.rate_limiter import RateLimiter
+    from .._policy.breaker import CircuitBreaker
+    from .._policy.concurrency import AdaptiveConcurrency
+    from .._policy.hedge import Hedge
+    from .._policy.rate import Rate
+    from .._policy.stall import Stall
 
 __all__ = ["ANY", "NO_OPTIONS", "BaseClient", "Content", "Files"]
 
 ANY = cast("TypeForm[Any]", Any)
 """The JSON as it comes: what a call without cast_to asks for. Typed so that its result is Any."""
-
-_ATTEMPT_HEADERS: Final = (RETRY_COUNT, READ_TIMEOUT)
-_ATTEMPT_NAMES: Final = frozenset(map(str.lower, _ATTEMPT_HEADERS))
 
 NO_OPTIONS: Final[RequestOptions] = {}
 """What a call is given that is given none. Not to be changed."""
@@ -113,6 +122,12 @@ class BaseClient:
         limits: Limits | None = None,
         hooks: Sequence[Hook] = (),
         telemetry: bool = True,
+        max_at_once: int | None = None,
+        rate: Rate | RateLimiter | None = None,
+        concurrency: AdaptiveConcurrency | None = ADAPTIVE,
+        hedge: Hedge | None = None,
+        breaker: CircuitBreaker | None = None,
+        stall: Stall | None = None,
     ) -> None:
         self._base_url = base_url_of(base_url, self.base_url_variable, self.default_base_url)
         self._version = checked_version(version)
@@ -120,6 +135,9 @@ class BaseClient:
         self._telemetry = checked_bool(telemetry, "telemetry")
         self._retry = checked_kind(retry, RetryPolicy, "retry") if retry is not None else RetryPolicy()
         self._limits = checked_kind(limits, Limits, "limits") if limits is not None else Limits()
+        self._guards = guard_options(
+            self._retry, self._limits, max_at_once=max_at_once, rate=rate, concurrency=concurrency, breaker=breaker
+        )
         self._observer = Observer(hooks)
         if self.idempotency_header is not None:
             MergedHeaders.of({self.idempotency_header: ""})
@@ -131,6 +149,8 @@ class BaseClient:
                 "max_retries": max_retries,
                 "timeout": DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout,
                 "deadline": deadline,
+                "hedge": hedge,
+                "stall": stall,
                 "custom_headers": {} if custom_headers is None else custom_headers,
                 "custom_query": {} if custom_query is None else custom_query,
             }
@@ -206,6 +226,9 @@ class BaseClient:
         max_retries: int | NotGiven = NOT_GIVEN,
         timeout: float | Timeout | NotGiven | None = NOT_GIVEN,
         deadline: float | NotGiven | None = NOT_GIVEN,
+        hedge: Hedge | NotGiven | None = NOT_GIVEN,
+        stall: Stall | NotGiven | None = NOT_GIVEN,
+        limit_group: str | NotGiven | None = NOT_GIVEN,
         custom_headers: Headers | None = None,
         set_custom_headers: Headers | None = None,
         custom_query: Mapping[str, object] | None = None,
@@ -223,6 +246,9 @@ class BaseClient:
             "max_retries": max_retries,
             "timeout": timeout,
             "deadline": deadline,
+            "hedge": hedge,
+            "stall": stall,
+            "limit_group": limit_group,
             "custom_headers": custom_headers,
             "set_custom_headers": set_custom_headers,
             "custom_query": custom_query,
@@ -243,15 +269,9 @@ class BaseClient:
     def _apply(self, changes: dict[str, Any]) -> None:
         if "base_url" in changes:
             self._base_url = BaseURL(changes["base_url"])
-        said: dict[str, Any] = {}
-        if "max_retries" in changes:
-            said["max_retries"] = checked_int(changes["max_retries"], "max_retries")
         if "timeout" in changes:
             self._timeout: float | Timeout | None = changes["timeout"]
-            said["timeouts"] = Timeouts.of(self._timeout)
-        if "deadline" in changes:
-            said["deadline"] = checked_seconds(changes["deadline"], "deadline")
-        self._settings = self._settings._replace(**said)
+        self._settings = settings_with(self._settings, changes)
         self._custom_headers = changed(self._custom_headers, changes, "custom_headers", headers_laid_over)
         self._headers = SharedHeaders(self._custom_headers)
         self._custom_query = changed(self._custom_query, changes, "custom_query", query_laid_over)
@@ -280,7 +300,7 @@ class BaseClient:
         settings = self._settings
         if options is not NO_OPTIONS:
             check_options(options, method, unread=unread, stream=stream)
-            settings = settings_with(settings, options)
+            settings = settings_with(settings, options, "options['{}']")
         body_to_send = request_body(
             body,
             content,
@@ -310,10 +330,11 @@ class BaseClient:
             settings,
             keyed,
             self._headers.credentials,
-            self._attempt_headers(headers, settings.timeouts),
+            attempt_headers(headers, settings.timeouts) if self._telemetry else (),
             None if foreign or (auth := self.custom_auth) is None else checked_auth(auth),
             unread,
             foreign,
+            None if self._guards.rate is None else body,
         )
 
     def _own_headers(self) -> Headers:
@@ -321,12 +342,3 @@ class BaseClient:
         if not self._telemetry:
             return headers
         return {**platform_headers(), "X-Trioclient-Package-Version": self._version, **headers}
-
-    def _attempt_headers(self, headers: MergedHeaders, timeouts: Timeouts) -> tuple[str, ...]:
-        """Those of which no layer speaks."""
-        if not self._telemetry:
-            return ()
-        names = _ATTEMPT_HEADERS if timeouts.read != math.inf else _ATTEMPT_HEADERS[:1]
-        if headers.mentions_none_of(_ATTEMPT_NAMES):
-            return names
-        return tuple([name for name in names if not headers.mentions(name)])

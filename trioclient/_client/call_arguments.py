@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from .._types import RequestOptions
+    from .._request_options import RequestOptions
     from .request_body import Content, Files
 
 __all__ = ["Asked", "Sent"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm, TypeVar, Unpack
 
     from .._engine.loop import Engine
-    from .._types import RequestOptions
+    from .._request_options import RequestOptions
     from .call_arguments import Asked
 
     T = TypeVar("T", default=Any)
@@ -120,7 +120,10 @@ class AsyncCalls(BaseClient):
         decoder = value_decoder(cast_to, strict=self._strict_response_validation)
         call = self._prepare(method, path, body=body, content=content, files=files, options=options)
         answer, trace = await self._engine.run(call)
-        return decoded_answer(answer, trace, decoder, self._limits)
+        value = decoded_answer(answer, trace, decoder, self._limits)
+        if trace.reservation is not None:
+            trace.reservation.settle(value)
+        return value
 
     @overload
     async def get(

@@ -13,6 +13,9 @@ from .arguments import checked_mapping
 if TYPE_CHECKING:
     import httpx
 
+    from .._policy.hedge import Hedge
+    from .._policy.stall import Stall
+
 __all__ = ["ClientChanges", "changed", "said"]
 
 ValueT = TypeVar("ValueT")
@@ -29,6 +32,12 @@ class ClientChanges(TypedDict, total=False):
     """Per phase and attempt, in seconds; None is no limit."""
     deadline: float | NotGiven | None
     """Seconds a whole call may take; None is no limit."""
+    hedge: Hedge | NotGiven | None
+    """Send second copies of calls that take long; None sends none."""
+    stall: Stall | NotGiven | None
+    """The least progress a body must make; None is no limit."""
+    limit_group: str | NotGiven | None
+    """Whose limits the calls share; None stands for those of their origin."""
     custom_headers: Headers | None
     """Laid over those the client has; None changes nothing."""
     set_custom_headers: Headers | None
@@ -39,7 +48,9 @@ class ClientChanges(TypedDict, total=False):
     """In place of the query values the client has; None changes nothing."""
 
 
-_NONE_SAYS_SOMETHING: Final = frozenset({"max_retries", "timeout", "deadline"})  # or is an error
+_NONE_SAYS_SOMETHING: Final = frozenset(
+    {"max_retries", "timeout", "deadline", "hedge", "stall", "limit_group"}
+)  # or is an error
 
 
 def said(changes: ClientChanges) -> dict[str, object]:

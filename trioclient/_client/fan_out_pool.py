@@ -13,10 +13,10 @@ summons two more, so a thousand are at work after ten turns. Trivial calls run i
 worker goes on until the window is full, the caller takes until nothing is left.
 
 How a run ends. A failed call is an outcome, and with "stop" and "cancel" also the run's error;
-so are an exception of the input, and the deadline. The first of them is kept for the caller, who
-gets what had finished before it. What is nobody's outcome (`Cancelled` from outside,
-KeyboardInterrupt, a `call` that is not async) leaves the worker, and the nursery cancels
-everything, the caller included.
+so are an exception of the input, the deadline, and too many failures (`RunFailure`). The first of
+them is kept for the caller, who gets what had finished before it. What is nobody's outcome
+(`Cancelled` from outside, KeyboardInterrupt, a `call` that is not async) leaves the worker, and the
+nursery cancels everything, the caller included.
 """
 
 from __future__ import annotations
@@ -26,27 +26,26 @@ import contextvars
 import math
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 import trio
 
 from .._engine.tally import AttemptTally, current_tally
 from .._errors import DeadlineExceeded
-from .fan_out_call import NotAsync, besides_cancellation, can_be_awaited
+from .fan_out_account import Account
+from .fan_out_call import NotAsync, besides_cancellation, can_be_awaited, not_async, sent_by_now
+from .fan_out_failure import RunFailure
 from .fan_out_input import AsyncInput, SyncInput
 from .fan_out_order import Order
-from .fan_out_report import Account, FanOutReport, FanOutStatistics, Outcome
+from .fan_out_report import ClientReading, FanOutProgress, FanOutReport, FanOutStatistics, Outcome
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
 
-__all__ = ["YIELD_EVERY", "OnError", "Pool"]
+__all__ = ["YIELD_EVERY", "Pool"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-
-OnError = Literal["collect", "stop", "cancel"]
-"""What a failed call does to the others: nothing; start no new ones; cancel those that run."""
 
 YIELD_EVERY = 64
 """Items, or outcomes, after which a task that need not wait lets the others run."""
@@ -63,7 +62,7 @@ class Pool(Generic[Item, Value]):
         *,
         max_at_once: int,
         run_ahead: int,
-        on_error: OnError,
+        failure: RunFailure,
         deadline: float,
         item_deadline: float,
     ) -> None:
@@ -72,22 +71,23 @@ class Pool(Generic[Item, Value]):
         self._order = order
         self._max_at_once = max_at_once
         self._window = max_at_once + run_ahead
-        self._on_error = on_error
+        self._failure = failure
         self._deadline = deadline
         self._item_deadline = item_deadline
 
         self._account = Account()
         self._deadline_at = math.inf
-        self._error: BaseException | None = None
-        self._scopes: set[trio.CancelScope] = set()
+        self._scopes: dict[trio.CancelScope, AttemptTally] = {}
         self._cancelling = False
         self._tasks = self._workers = 0
         self._arriving = 0
         self._idle = trio.lowlevel.ParkingLot()
         self._caller = trio.lowlevel.ParkingLot()
         self._held = trio.lowlevel.ParkingLot()
-        self.held_until: Callable[[], float | None] = _never_held
+        self.held_until: Callable[[], float | None] = lambda: None
         """Asked before each pull: the instant until which no call may begin, None if it may."""
+        self.client_reading: Callable[[], ClientReading] = ClientReading
+        """Asked where progress is; at the end for the last time."""
 
     # For the owner
 
@@ -96,7 +96,7 @@ class Pool(Generic[Item, Value]):
         self._nursery = nursery
         # The caller's context, not that of whichever task will see the need for another worker.
         self._context = contextvars.copy_context()
-        self._account.began = trio.current_time()
+        self._account.begin(trio.current_time())
         self._deadline_at = self._account.began + self._deadline
         if isinstance(self._input, AsyncInput):
             self._spawn(self._feed, self._input)
@@ -133,12 +133,17 @@ class Pool(Generic[Item, Value]):
 
     def raise_error(self) -> None:
         """Raise, once, what the run failed of; nothing if it did not."""
-        error, self._error = self._error, None
-        if isinstance(error, StopAsyncIteration):
-            # As itself it would end the caller's loop without a word.
-            raise RuntimeError("the call raised StopAsyncIteration") from error  # noqa: TRY004
-        if error is not None:
-            raise error
+        self._failure.throw()
+
+    def progress(self, *, total: int | None, waiting_for_rate: bool) -> FanOutProgress:
+        return self._account.progress(
+            now=self._now(),
+            seen=self._input.seen,
+            total=total,
+            tallies=self._scopes.values(),
+            client=self.client_reading(),
+            waiting_for_rate=waiting_for_rate,
+        )
 
     def report(self) -> FanOutReport:
         return self._account.report(seen=self._input.seen, now=self._now())
@@ -176,16 +181,11 @@ class Pool(Generic[Item, Value]):
     def _stop_pulling(self) -> None:
         self._input.stop()
         self._dismiss_idle()
-
         self._held.unpark_all()
 
     def _dismiss_idle(self) -> None:
         self._arriving += len(self._idle)
         self._idle.unpark_all()
-
-    def _fail(self, error: BaseException) -> None:
-        if self._error is None:
-            self._error = error
 
     # The tasks
 
@@ -203,10 +203,10 @@ class Pool(Generic[Item, Value]):
                 yield scope
             if scope.cancelled_caught and not self._cancelling:
                 message = f"the fan-out's deadline of {self._deadline:g} s passed"
-                self._fail(DeadlineExceeded(message, elapsed=self._now() - self._account.began))
+                self._failure.add_own(DeadlineExceeded(message))
                 self.cancel()
         except BaseException as escaped:
-            self._fail(escaped)
+            self._failure.add(escaped)
             self._stop_pulling()
             raise
         finally:
@@ -215,20 +215,23 @@ class Pool(Generic[Item, Value]):
                 self._end()
 
     def _end(self) -> None:
-        self._account.ended = trio.current_time()
+        self._account.end(trio.current_time())
         try:
             self._input.close()
         except Exception as error:
-            self._fail(error)
+            self._failure.add(error)
+        self._failure.end(self._account)
+        reading = self.client_reading()
+        self.client_reading = lambda: reading
         self._order.end()
         self._caller.unpark_all()
 
     async def _feed(self, items: AsyncInput[Item]) -> None:
         with self._task():
             try:
-                await items.feed(self._may_pull, self._summon)
+                await items.feed(self._may_pull, self.held_until, self._summon)
             except Exception as error:
-                self._fail(error)
+                self._failure.add(error)
             finally:
                 self._dismiss_idle()
 
@@ -236,11 +239,11 @@ class Pool(Generic[Item, Value]):
         tally = AttemptTally()
         current_tally.set(tally)
         with self._task() as scope:
-            self._scopes.add(scope)
+            self._scopes[scope] = tally
             try:
                 await self._serve(tally)
             finally:
-                self._scopes.discard(scope)
+                del self._scopes[scope]
                 self._workers -= 1
 
     async def _serve(self, tally: AttemptTally) -> None:
@@ -264,7 +267,7 @@ class Pool(Generic[Item, Value]):
                     self._stop_pulling()
                     break
                 except Exception as error:
-                    self._fail(error)
+                    self._failure.add(error)
                     self._stop_pulling()
                     break
                 await self._run(item, tally)
@@ -281,38 +284,47 @@ class Pool(Generic[Item, Value]):
 
     async def _run(self, item: Item, tally: AttemptTally) -> None:
         """One item, from its call to its outcome. Raises only what is no item's outcome."""
-        index = self._account.started
-        self._account.started += 1
-        self._account.running += 1
-        tally.reset()
+        account = self._account
+        index = account.started
+        account.started += 1
+        account.running += 1
         value: Value | None = None
         error: Exception | None = None
         began = trio.current_time()
         try:
             awaitable = self._call(item)
             if not can_be_awaited(awaitable):
-                raise NotAsync(f"call must be an async function; call(item) returned {awaitable!r}")
+                raise not_async(awaitable)
             value = await (awaitable if self._item_deadline == math.inf else self._in_time(awaitable, tally))
         except NotAsync:
             raise
         except Exception as raised:
             error = raised
+        except trio.Cancelled:
+            account.cut_off(tally)
+            raise
         except BaseExceptionGroup as group:
             error = besides_cancellation(group)
             if error is None:
+                account.cut_off(tally)
                 raise
         finally:
-            self._account.running -= 1
+            account.running -= 1
             attempts = tally.attempts_made
-            self._account.attempts += attempts
-            self._account.retried += attempts > 1
-        elapsed = trio.current_time() - began
+            account.attempts += attempts
+            if attempts != 1 or tally.throttled:
+                account.add_retries(tally)
+            tally.reset()
+        now = trio.current_time()
+        if now >= account.throughput.turn:
+            account.throughput.turn_over(now, account.done + account.failed)
         if error is None:
-            self._account.done += 1
+            account.done += 1
         else:
-            self._account.failed += 1
+            account.failed += 1
+        if error is not None or self._failure.counts:
             self._judge(error)
-        if self._order.put(Outcome(index, item, value, error, attempts, elapsed)) and self._caller:
+        if self._order.put(Outcome(index, item, value, error, attempts, now - began)) and self._caller:
             self._caller.unpark_all()
         del error  # whose traceback refers to this frame: a cycle per failure
 
@@ -323,17 +335,14 @@ class Pool(Generic[Item, Value]):
             f"the item's deadline of {self._item_deadline:g} s passed",
             attempts=tally.attempts_made,
             elapsed=self._item_deadline,
+            sent=sent_by_now(tally),
         )
 
-    def _judge(self, error: Exception) -> None:
-        if self._on_error == "collect" or self._cancelling:
+    def _judge(self, error: Exception | None) -> None:
+        if self._cancelling:
             return
-        self._fail(error)
-        if self._on_error == "stop":
+        verdict = self._failure.judge(error)
+        if verdict == "stop":
             self._stop_pulling()
-        else:
+        elif verdict == "cancel":
             self.cancel()
-
-
-def _never_held() -> None:
-    return None

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .._codec.url import Target
     from .._engine.call import Answer, CallTrace, PreparedCall
     from .._portal import Lease
-    from .._types import Limits, RequestOptions
+    from .._request_options import RequestOptions
+    from .._types import Limits
 
 __all__ = ["BasePage", "PageDecoder", "Walk", "items_of", "list_request", "page_after", "walk_of"]
 

@@ -11,7 +11,7 @@ from .._codec.body import NO_BODY, Content, RequestBody, content_body, json_body
 from .._codec.headers import MergedHeaders
 from .._codec.multipart import Files, multipart_body
 from .._codec.query import ArrayStyle
-from .._types import RequestOptions
+from .._request_options import RequestOptions
 
 __all__ = ["Content", "Files", "request_body"]
 

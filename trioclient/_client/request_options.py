@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
-from .._types import NOT_GIVEN, Headers, NotGiven, RequestOptions, Timeout
+from .._request_options import RequestOptions
+from .._types import NOT_GIVEN, Headers, NotGiven, Timeout
 from .arguments import checked_mapping
 
 if TYPE_CHECKING:
+    from .._policy.hedge import Hedge
+    from .._policy.stall import Stall
     from .._server_sent_event import ServerSentEvent
 
 __all__ = ["make_request_options"]
 
-_NONE_IS_NO_LIMIT: Final = frozenset({"deadline", "idle_timeout", "timeout"})
+_NONE_SAYS_SOMETHING: Final = frozenset({"deadline", "hedge", "idle_timeout", "stall", "timeout"})
 
 
 def make_request_options(
@@ -31,6 +34,9 @@ def make_request_options(
     idle_timeout: float | NotGiven | None = NOT_GIVEN,
     terminal_event: str | Callable[[ServerSentEvent], bool] | None = None,
     resume: bool | NotGiven | None = NOT_GIVEN,
+    limit_group: str | None = None,
+    hedge: Hedge | NotGiven | None = NOT_GIVEN,
+    stall: Stall | NotGiven | None = NOT_GIVEN,
 ) -> RequestOptions:
     """The options of one call, for the methods of an SDK, which hand on what their callers say.
 
@@ -55,6 +61,9 @@ def make_request_options(
         idle_timeout: seconds without a byte of a stream or unread answer; None is no limit.
         terminal_event: the last event of a stream, by its name or by what tells it.
         resume: connect a GET stream anew where it breaks off.
+        limit_group: whose limits the call shares, in place of its origin's.
+        hedge: send a second copy where the first takes long; None sends none.
+        stall: the least progress a body must make; None is no limit.
 
     Raises TypeError for a `query` or `extra_query` that is no mapping.
     """
@@ -71,11 +80,14 @@ def make_request_options(
         "idle_timeout": idle_timeout,
         "resume": resume,
         "upload_progress": upload_progress,
+        "limit_group": limit_group,
+        "hedge": hedge,
+        "stall": stall,
     }
     options = {
         name: value
         for name, value in given.items()
-        if not isinstance(value, NotGiven) and (value is not None or name in _NONE_IS_NO_LIMIT)
+        if not isinstance(value, NotGiven) and (value is not None or name in _NONE_SAYS_SOMETHING)
     }
     return cast("RequestOptions", options)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeForm, Unpack
     from typing_extensions import TypeVar as DefaultedTypeVar
 
-    from .._types import RequestOptions
+    from .._request_options import RequestOptions
     from .call_arguments import Sent
 
     T = DefaultedTypeVar("T", default=Any)

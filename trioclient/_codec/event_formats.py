@@ -85,7 +85,7 @@ class _Guess:
         undecided = not text or BYTE_ORDER_MARK.startswith(self._beginning)
         if undecided and len(self._beginning) < _MOST_BLANK:
             return []
-        self._parser = self._lines if text[:1] in _BEGINS_JSON else self._events
+        self._parser = self._lines if text and text[0] in _BEGINS_JSON else self._events
         return self._parser.feed(self._beginning)
 
     def finish(self) -> list[EventBytes]:

@@ -192,8 +192,8 @@ def _at_path(given: PathLike, argument: str) -> FileSource:
 def _length_from(file: Any, start: int) -> int | None:
     # A compressed file seeks, but not from its end.
     try:
-        end = file.seek(0, io.SEEK_END)
-        end = file.tell() if end is None else end
+        file.seek(0, io.SEEK_END)
+        end = file.tell()
     except (OSError, ValueError):
         end = None
     file.seek(start)

@@ -13,9 +13,11 @@ from .._codec.headers import find, header_block
 from .._codec.redact import drop_credentials
 from .._faults import Fault, LimitFault, TimeoutFault
 from .._policy.redirect import BODY_HEADERS, Refuse, plan_redirect
+from .._types import IDEMPOTENT_METHODS
 from .auth import exchange_with_auth
 from .body import read_start, read_whole
 from .call import Answer
+from .watched_response import WatchedResponse
 
 if TYPE_CHECKING:
     from .._net.protocol import PhaseScope, Transport, WireRequest
@@ -71,6 +73,11 @@ def _redirect(wire: WireRequest, answer: Answer, call: PreparedCall) -> bool:
         return False
     if isinstance(step, Refuse):
         raise RedirectRefused(step.reason, answer)
+    if step.method in IDEMPOTENT_METHODS:
+        wire.replayable = step.drop_body or wire.body.replayable
+    elif not wire.replayable:
+        reason = f"the redirect ({answer.status}) wants the request again, which has no idempotency key"
+        raise RedirectRefused(reason, answer)
     headers = wire.headers
     if not step.same_origin:
         wire.foreign = True
@@ -91,6 +98,8 @@ async def _exchange_anew(transport: Transport, phases: PhaseScope, wire: WireReq
 
 async def _exchange(transport: Transport, wire: WireRequest, phases: PhaseScope, unread: bool) -> Answer:
     response = await transport.send(wire, phases)
+    if wire.stall is not None:
+        response = WatchedResponse(response, wire.stall)
     if unread and response.status < 300:
         return Answer(
             response.status, response.http_version, response.headers, b"", wire.method, wire.target, unread=response

@@ -38,7 +38,7 @@ async def exchange_with_auth(
     """Run the flow over `wire`. What the flow raises propagates as itself.
 
     ``exchange(wire, unread)`` makes each exchange. Where the answer is to be left unread, the flow
-    sees no body of a good one. A body that can be sent only once is: the answer to it is then the
+    sees no body of a good one. What can, or may, be sent only once is: the answer to it is then the
     last.
     """
     own_host = any(name.lower() == b"host" for name, _ in wire.headers)
@@ -64,7 +64,7 @@ async def exchange_with_auth(
             except BaseException:
                 await _leave(answer)
                 raise
-            if request is own and own_sent and not wire.body.replayable:
+            if request is own and own_sent and not wire.replayable:
                 return answer
             await _leave(answer)
 
@@ -83,6 +83,7 @@ async def _side_request(request: httpx.Request, wire: WireRequest) -> WireReques
         wire.timeouts,
         wire.limits,
         replayable=False,
+        stall=wire.stall,
     )
 
 

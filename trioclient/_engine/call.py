@@ -11,6 +11,8 @@ import datetime
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+import trio
+
 from .._codec.headers import decoded, find, header_lines
 from .._codec.redact import redact_headers, redact_url
 from .._errors import APIError
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
     from .._codec.body import RequestBody
     from .._codec.url import Target
     from .._net.protocol import WireResponse
+    from .._policy.hedge import Hedge
+    from .._policy.stall import Stall
     from .._types import RawHeaders, Sent, Timeouts
+    from .rate_limiter import Reservation
 
-__all__ = ["Answer", "CallSettings", "CallTrace", "PreparedCall"]
+__all__ = ["Answer", "CallSettings", "CallTrace", "PreparedCall", "horizon", "utc"]
 
 RETRY_COUNT: Final = "X-Trioclient-Retry-Count"
 READ_TIMEOUT: Final = "X-Trioclient-Read-Timeout"
@@ -46,6 +51,10 @@ class CallSettings(NamedTuple):
     follow_redirects: bool = True
     idle_timeout: float = math.inf
     """Seconds without a byte of a body that is left unread after which it counts as broken."""
+    limit_group: str | None = None
+    """Whose limits it shares; None stands for those of its origin."""
+    hedge: Hedge | None = None
+    stall: Stall | None = None
 
 
 class PreparedCall(NamedTuple):
@@ -68,6 +77,8 @@ class PreparedCall(NamedTuple):
     """The body of a good answer is left for the caller to read."""
     foreign: bool = False
     """It goes to another origin than the client's: a transport adds no credentials of its own."""
+    priced: object = None
+    """What a rate estimates its tokens from: the body as the caller gave it."""
 
     @property
     def headers(self) -> RawHeaders:
@@ -114,14 +125,32 @@ def utc(seconds: float) -> datetime.datetime:
 class CallTrace:
     """What has happened to a call so far. Times are trio's, in seconds."""
 
-    __slots__ = ("attempts", "call", "deadline", "sent", "started")
+    __slots__ = (
+        "attempts",
+        "call",
+        "deadline",
+        "next_retry_cost",
+        "reservation",
+        "retry_costs",
+        "sent",
+        "started",
+        "throttled",
+    )
 
     def __init__(self, call: PreparedCall, started: float) -> None:
         self.call = call
         self.started = started
         self.deadline = started + call.settings.deadline
         self.attempts = 0
+        """Copies of the request that were sent, or tried: a hedge counts."""
         self.sent: Sent = "no"
+        self.throttled = 0
+        """Answers 429."""
+        self.retry_costs = 0.0
+        """Of the retry budget, for the retries sent so far."""
+        self.next_retry_cost = 0.0
+        self.reservation: Reservation | None = None
+        """What the rate has set aside for the last attempt."""
 
     def error(
         self,
@@ -144,3 +173,13 @@ class CallTrace:
             retry_at=None if retry_at is None else utc(retry_at),
             **fields,
         )
+
+
+def horizon(trace: CallTrace) -> float:
+    """The instant past which no wait makes sense: the call's deadline or its caller's.
+
+    A caller that has cancelled gets `trio.Cancelled`, not the error of an attempt that would have
+    been followed by another: the wait for that one will be cut short.
+    """
+    callers = trio.current_effective_deadline()
+    return min(trace.deadline, callers) if callers != -math.inf else trace.deadline

@@ -21,7 +21,7 @@ from .._errors import (
     LimitExceeded,
     status_error_class,
 )
-from .._faults import ClosedFault, CodingFault, Fault, LimitFault, TimeoutFault
+from .._faults import ClosedFault, CodingFault, Fault, LimitFault, StallFault, TimeoutFault
 from .attempt import RedirectRefused
 from .call import Answer
 
@@ -99,7 +99,10 @@ def _fault_error(trace: CallTrace, fault: Fault, now: float, answer: Answer | No
         if now >= trace.deadline:
             message = f"the deadline of {trace.call.settings.deadline:g} s passed ({fault.phase} phase)"
             return trace.error(DeadlineExceeded, message, now, answer=answer)
-        return trace.error(APITimeoutError, str(fault), now)
+        error = trace.error(APITimeoutError, str(fault), now)
+        if isinstance(fault, StallFault):
+            error.advice = "Ask less of `stall=` if the link is known to be slow."
+        return error
     if isinstance(fault, LimitFault):
         return trace.error(LimitExceeded, str(fault), now, answer=answer, limit=fault.limit, value=fault.value)
     if isinstance(fault, CodingFault):

@@ -1,10 +1,13 @@
 """The attempt loop: one call from its first attempt to an answer or an `APIError`.
 
-    wait at the gate -> attempt -> answer? return it
+    pass the guards -> attempt, or two -> answer? return it
                            |
                         judge (pure: _policy.retry.decide)
                            |
               sleep and again, or raise
+
+What the guards are, and in which order, is drawn in `guards`. A call passes them only where
+something is limited or has gone wrong lately.
 
 Time. `PhaseScope` bounds each attempt by its phases and by the call's own deadline. The scopes
 the caller has opened around the call are not copied: trio cancels through them as always. They
@@ -17,7 +20,6 @@ Everything impure that a decision needs (clocks, one random draw) is read here a
 from __future__ import annotations
 
 import functools
-import math
 import random
 import time
 from collections.abc import Callable
@@ -26,12 +28,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._codec.headers import header_block
-from .._errors import APIError, DeadlineExceeded
+from .._errors import APIError
 from .._faults import Fault
 from .._net.protocol import PhaseScope, WireRequest
-from .._policy.gate import Gate
 from .._policy.reconnect import reconnection_delay
 from .._policy.retry import (
+    BUDGET_SPENT,
     Outcome,
     Retry,
     Stop,
@@ -43,15 +45,18 @@ from .._policy.retry import (
 )
 from .._types import further_sent
 from .attempt import attempt
-from .call import READ_TIMEOUT, RETRY_COUNT, Answer, CallTrace, PreparedCall, utc
+from .call import READ_TIMEOUT, RETRY_COUNT, Answer, CallTrace, PreparedCall, horizon
+from .counts import Counts
 from .failure import Failure, error_of
+from .guards import GuardOptions, Guards, spent
+from .hedged import race
 from .tally import current_tally
 
 if TYPE_CHECKING:
     from .._net.protocol import Transport
-    from .._policy.retry import RetryPolicy
     from .._types import Limits
     from .observe import Observer
+    from .passage import Passage
 
 __all__ = ["Engine"]
 
@@ -63,23 +68,18 @@ class Engine:
         self,
         transport: Transport,
         *,
-        policy: RetryPolicy,
+        options: GuardOptions,
         limits: Limits,
         observer: Observer,
         wall: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._transport = transport
-        self._policy = policy
+        self._policy = options.policy
         self._limits = limits
         self._observer = observer
-        self._gate = Gate(policy.jitter)
-        self._wall = wall
-        self._draw = draw
-        self.calls = 0
-        self.attempts = 0
-        self.retries = 0
-        self.in_flight = 0
+        self.counts = Counts()
+        self.guards = Guards(options, self.counts, wall, draw)
 
     async def run(self, call: PreparedCall) -> tuple[Answer, CallTrace]:
         """The answer, below 300, and how it came about. Raises an `APIError`.
@@ -88,45 +88,84 @@ class Engine:
         """
         now = trio.current_time()
         trace = CallTrace(call, now)
-        retries = 0
+        retries = retried = 0
         last_error: APIError | None = None
-        self.calls += 1
-        self.in_flight += 1
+        wire: WireRequest | None = None
+        passage: Passage | None = None
+        counts = self.counts
+        counts.calls += 1
+        counts.in_flight += 1
         try:
             while True:
-                if now < self._gate.held_until:
-                    await self._pass_gate(trace, last_error)
+                if self.guards.watchful or call.settings.hedge is not None:
+                    passage = await self.guards.admit(trace, last_error)
                     now = trio.current_time()
+                retried = retries
                 wire = self._request(call, retries)
-                phases = PhaseScope("read", wire.timeouts.read, now, trace.deadline)
-                trace.attempts += 1
-                result = await attempt(self._transport, call, wire, phases)
-                trace.sent = further_sent(trace.sent, wire.sent)
+                delay = None if passage is None else passage.hedge_delay()
+                if delay is None:
+                    phases = PhaseScope("read", wire.timeouts.read, now, trace.deadline)
+                    trace.attempts += 1
+                    result = await attempt(self._transport, call, wire, phases)
+                else:
+                    assert passage is not None
+                    result = await self._hedged(trace, wire, retries, passage, delay)
+                sent, wire = wire.sent, None
+                trace.sent = further_sent(trace.sent, sent)
+                guarded = passage is not None
+                if passage is not None:
+                    result = passage.ended(result, sent, trio.current_time())
+                    passage = None
                 if isinstance(result, Answer) and result.status < 300:
+                    if self.guards.watchful:
+                        self.guards.went_well(call, guarded=guarded)
                     if self._observer.watches:
                         await self._tell_done(trace, result, now)
                     return result, trace
-                last_error = await self._go_on(trace, result, retries, now)
+                last_error = await self._go_on(trace, result, guarded, retries, now)
                 retries += 1
                 now = trio.current_time()
         finally:
-            self.in_flight -= 1
-            self.attempts += trace.attempts
-            self.retries += retries
+            if wire is not None:
+                trace.sent = further_sent(trace.sent, wire.sent)
+            if passage is not None:
+                passage.cut_off("no" if wire is None else wire.sent)
+            counts.in_flight -= 1
+            counts.attempts += trace.attempts
+            counts.retries += retried
             tally = current_tally.get()
             if tally is not None:
-                tally.calls += 1
-                tally.attempts += trace.attempts
-
-    def held_until(self) -> float | None:
-        """The instant until which the gate holds calls back; None while it is open."""
-        now = trio.current_time()
-        opens_at = self._gate.opens_at(now, self._draw())
-        return opens_at if opens_at > now else None
+                tally.add(attempts=trace.attempts, throttled=trace.throttled, sent=trace.sent)
 
     def reconnection_delay(self, *, named: int | None, fruitless: int) -> float:
         """Seconds before a stream connects anew; see `_policy.reconnect`."""
-        return reconnection_delay(self._policy, named=named, fruitless=fruitless, draw=self._draw())
+        return reconnection_delay(self._policy, named=named, fruitless=fruitless, draw=self.guards.draw())
+
+    async def _hedged(
+        self, trace: CallTrace, wire: WireRequest, retries: int, passage: Passage, delay: float
+    ) -> Answer | Failure:
+        """One attempt of two copies, the second sent after `delay` seconds without an answer."""
+        second = self._request(trace.call, retries)
+
+        async def send(number: int) -> Answer | Failure:
+            copy = second if number else wire
+            trace.attempts += 1
+            phases = PhaseScope("read", copy.timeouts.read, trio.current_time(), trace.deadline)
+            return await attempt(self._transport, trace.call, copy, phases)
+
+        try:
+            outcome = await race(
+                send, delay=delay, allow=passage.allow_second, good=self._settles, discard=_close_unread
+            )
+        finally:
+            wire.sent = further_sent(wire.sent, second.sent)
+        if outcome.winner:
+            self.counts.hedges_won += 1
+        return outcome.result
+
+    def _settles(self, result: Answer | Failure) -> bool:
+        """Whether another copy would have nothing to add."""
+        return isinstance(result, Answer) and not self._policy.retries_status(result.status)
 
     async def _tell_done(self, trace: CallTrace, answer: Answer, began: float) -> None:
         elapsed = trio.current_time() - began
@@ -135,29 +174,12 @@ class Engine:
                 trace, status=answer.status, error=None, elapsed=elapsed, delay=None, reason="done"
             )
         except BaseException:
-            if answer.unread is not None:
-                await answer.unread.aclose()
+            await _close_unread(answer)
             raise
 
-    async def _pass_gate(self, trace: CallTrace, last_error: APIError | None) -> None:
-        while (opens_at := self.held_until()) is not None:
-            if opens_at > _horizon(trace):
-                now = trio.current_time()
-                wait = opens_at - now
-                if last_error is not None:
-                    last_error.elapsed = now - trace.started
-                    last_error.retry_at = utc(self._wall() + wait)
-                    raise last_error
-                raise trace.error(
-                    DeadlineExceeded,
-                    f"the server asked all calls to wait another {wait:.3g} s, past this call's deadline",
-                    now,
-                    retry_at=self._wall() + wait,
-                )
-            await trio.sleep_until(opens_at)
-
     def _request(self, call: PreparedCall, retries: int) -> WireRequest:
-        timeouts = call.settings.timeouts
+        settings = call.settings
+        timeouts = settings.timeouts
         return WireRequest(
             call.method,
             call.target,
@@ -167,12 +189,15 @@ class Engine:
             self._limits,
             call.body.replayable and (call.keyed or self._policy.replay_unkeyed),
             call.foreign,
+            settings.stall,
         )
 
-    async def _go_on(self, trace: CallTrace, failure: Failure, retries: int, began: float) -> APIError:
+    async def _go_on(self, trace: CallTrace, failure: Failure, guarded: bool, retries: int, began: float) -> APIError:
         """Sleep until the next attempt and return this one's error, or raise it."""
-        now, wall = trio.current_time(), self._wall()
+        now, wall = trio.current_time(), self.guards.wall()
         outcome = _outcome(trace, failure, wall)
+        if not guarded:
+            self.guards.failed_unguarded(trace, failure)
         decision = self._judge(trace, outcome, retries, now, wall)
         error = error_of(trace, failure, now, retry_at=named_retry_at(outcome, wall))
         self._observer.attempted(
@@ -184,27 +209,35 @@ class Engine:
             reason=decision.reason,
         )
         if isinstance(decision, Stop):
-            raise error
-        await trio.sleep_until(now + decision.delay)
+            raise spent(error) if decision.reason is BUDGET_SPENT else error
+        with self.counts.resting:
+            await trio.sleep_until(now + decision.delay)
         return error
 
     def _judge(self, trace: CallTrace, outcome: Outcome, retries: int, now: float, wall: float) -> Retry | Stop:
-        draw = self._draw()
+        draw = self.guards.draw()
+        gate = self.guards.group(trace.call).gate
         decision = decide(
             self._policy,
             outcome,
             retries_taken=retries,
             max_retries=trace.call.settings.max_retries,
             now=now,
-            deadline=_horizon(trace),
+            deadline=horizon(trace),
             wall=wall,
             draw=draw,
-            held_until=self._gate.opens_at(now, draw),
+            held_until=gate.opens_at(now, draw),
+            budget_left=self.guards.may_retry(trace, outcome.status),
         )
         held_back = gate_delay(self._policy, outcome)
         if held_back is not None:
-            self._gate.hold(now, held_back)
+            gate.hold(now, held_back)
         return decision
+
+
+async def _close_unread(result: Answer | Failure) -> None:
+    if isinstance(result, Answer) and result.unread is not None:
+        await result.unread.aclose()
 
 
 def _outcome(trace: CallTrace, failure: Failure, wall: float) -> Outcome:
@@ -216,16 +249,6 @@ def _outcome(trace: CallTrace, failure: Failure, wall: float) -> Outcome:
     if isinstance(failure, Fault):
         return outcome_of_fault(failure, sent=trace.sent, keyed=call.keyed, replayable=call.body.replayable)
     return Outcome(kind="final", sent="yes", keyed=call.keyed, replayable=False, status=failure.answer.status)
-
-
-def _horizon(trace: CallTrace) -> float:
-    """The instant past which no wait makes sense: the call's deadline or its caller's.
-
-    A caller that has cancelled gets `trio.Cancelled`, not the error of an attempt that would have
-    been followed by another: the wait for that one will be cut short.
-    """
-    callers = trio.current_effective_deadline()
-    return min(trace.deadline, callers) if callers != -math.inf else trace.deadline
 
 
 @functools.lru_cache(maxsize=256)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
+from .._errors import DeadlineExceeded, LimitExceeded
 from .._policy.learned_rate import LearnedRate
 from .._policy.rate import NOTHING, Demand, Rate, RateMeter
 
@@ -30,20 +31,21 @@ if TYPE_CHECKING:
 __all__ = ["RateLimiter", "RateStatistics", "Reservation", "TooLate", "Unfit"]
 
 
-class TooLate(Exception):
+class TooLate(DeadlineExceeded):
     """The rate would not let it go in time."""
 
-    def __init__(self, ready_at: float) -> None:
-        super().__init__(ready_at)
+    def __init__(self, ready_at: float, now: float) -> None:
+        super().__init__(f"the rate lets it go in {ready_at - now:.3g} s, which is too late")
         self.ready_at = ready_at
         """When it would, as far as is known; on trio's clock."""
 
 
-class Unfit(Exception):
+class Unfit(LimitExceeded):
     """It needs more than a quota is, so the rate would never let it go."""
 
     def __init__(self, dimension: Dimension, quota: float) -> None:
-        super().__init__(dimension, quota)
+        limit = f"rate.{dimension}"
+        super().__init__(f"it needs more than the whole quota of {limit}, {quota:,g}", limit=limit, value=quota)
         self.dimension = dimension
         self.quota = quota
 
@@ -75,9 +77,9 @@ class RateLimiter:
         """Wait until one request, with the tokens that `rate.cost` says `what` will cost, may go.
 
         `until` is an instant on trio's clock. A checkpoint only if it has to wait; a cancelled
-        caller gets its `Cancelled` in any case, and has taken nothing. Raises `TooLate` at once
-        where the wait would end after `until`, those ahead counted in; `Unfit` where no wait is
-        long enough; TypeError or ValueError if `rate.cost` does not return a number.
+        caller gets its `Cancelled` in any case, and has taken nothing. Raises `DeadlineExceeded` at
+        once where the wait would end after `until`, those ahead counted in; `LimitExceeded` where no
+        wait is long enough; TypeError or ValueError if `rate.cost` does not return a number.
         """
         line = self._line_of_this_run()
         demand = self._demand_of(what, line)
@@ -85,7 +87,7 @@ class RateLimiter:
         now = trio.current_time()
         ready_at = line.meter.ready_at(now, demand, line.queued)
         if ready_at > until:
-            raise TooLate(ready_at)
+            raise TooLate(ready_at, now)
         if line.queue or ready_at > now:
             await line.wait(demand, until)
             now = trio.current_time()
@@ -166,7 +168,7 @@ class _Line:
                     if instant <= now:
                         return
                     if instant > until:
-                        raise TooLate(instant)
+                        raise TooLate(instant, now)
                 await waiter.sleep_until(instant)
         finally:
             del self.queue[waiter]

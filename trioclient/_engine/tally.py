@@ -1,13 +1,19 @@
-"""Attempts counted for whoever asked to know.
+"""What the calls of a task came to, counted for whoever asked to know.
 
-A caller that wants the number of attempts, also of calls that succeed, puts an `AttemptTally`
-in its context; the attempt loop adds each call and its attempts to the one it finds. Tasks that
-a call starts inherit the context and so add to the same tally.
+A caller that wants to know this also of calls that succeed, or that it cuts off, puts an
+`AttemptTally` in its context; the attempt loop adds each call to the one it finds when the call
+ends, however it ends. Tasks that a call starts inherit the context and so add to the same tally.
 """
 
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from .._types import further_sent
+
+if TYPE_CHECKING:
+    from .._types import Sent
 
 __all__ = ["AttemptTally", "current_tally"]
 
@@ -15,7 +21,7 @@ __all__ = ["AttemptTally", "current_tally"]
 class AttemptTally:
     """Running numbers; their owner sets them back as it sees fit."""
 
-    __slots__ = ("attempts", "calls")
+    __slots__ = ("attempts", "calls", "sent", "throttled")
 
     def __init__(self) -> None:
         self.reset()
@@ -23,6 +29,17 @@ class AttemptTally:
     def reset(self) -> None:
         self.calls = 0
         self.attempts = 0
+        self.throttled = 0
+        """Answers 429."""
+        self.sent: Sent = "no"
+        """Of the attempt that got furthest."""
+
+    def add(self, *, attempts: int, throttled: int, sent: Sent) -> None:
+        """One more call has ended."""
+        self.calls += 1
+        self.attempts += attempts
+        self.throttled += throttled
+        self.sent = further_sent(self.sent, sent)
 
     @property
     def attempts_made(self) -> int:

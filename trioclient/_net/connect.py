@@ -59,6 +59,8 @@ class Link(NamedTuple):
     """Close from outside the trio run it belongs to: after that run, or in a forked child."""
     send_now: Callable[[bytes], int] = _send_nothing
     """Send what goes without waiting; how many bytes that was. Raises as the stream does."""
+    taken: Callable[[], int] | None = None
+    """How many of the bytes that the stream was given the other side has; None where nobody knows."""
 
 
 Connect = Callable[["Target"], Awaitable[Link]]
@@ -88,7 +90,7 @@ class Connector:
         if target.origin.scheme == "https":
             return await self._start_tls(target, _UnderTLS(sock, self._foresight))
         stream = SocketStream(sock, self._foresight)
-        return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now)
+        return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now, stream.taken)
 
     async def _open_socket(self, target: Target) -> socket.socket:
         if self._uds is not None:
@@ -123,7 +125,8 @@ class Connector:
         if stream.selected_alpn_protocol() not in (None, "http/1.1"):
             tcp.close()
             raise ConnectFault(f"{target.origin.authority} chose {stream.selected_alpn_protocol()!r} over http/1.1")
-        return Link(stream, tcp.close, functools.partial(_is_tls_stale, stream), tcp.socket.close)
+        is_stale = functools.partial(_is_tls_stale, stream)
+        return Link(stream, tcp.close, is_stale, tcp.socket.close, taken=tcp.taken)
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -21,13 +21,19 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from .._faults import ClosedFault, DisconnectFault
+from .._codec.body import NO_BODY
+from .._faults import ClosedFault, DisconnectFault, StallFault
 from .._http1.request import LAST_CHUNK, encode_chunk, encode_head
 from .._http1.response import Head, ResponseParser
+from .._policy.stall import Progress
 from .pieces import aiter_pieces
 from .single_nursery import open_single_nursery
+from .watched_writing import WatchedWriting
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .._codec.body import RequestBody
     from .._codec.url import Origin
     from .connect import Link
     from .protocol import PhaseScope, WireRequest
@@ -104,11 +110,12 @@ class Connection:
         # RFC 9112 section 9.6: who says close sends nothing after it.
         self._spoiled = b"\nConnection: close\r" in head
         await trio.lowlevel.checkpoint_if_cancelled()
-        request.sent = "maybe"
         if content is None or len(content) > _ONE_WRITE_BYTES or body.progress is not None:
-            return await self._exchange_large(head, request, phases, parser)
-        unsent = self._send_now(head + content)
+            return await self._exchange_large(head, body, request, phases, parser)
+        unsent = self._send_now(head + content, request)
         if unsent:
+            if request.stall is not None:
+                return await self._exchange_large(unsent, NO_BODY, request, phases, parser)
             phases.enter("write", request.timeouts.write)
             await self._write(unsent)
         if phases.phase != "read":
@@ -132,16 +139,22 @@ class Connection:
         return piece, parser.ended
 
     async def _exchange_large(
-        self, head: bytes, request: WireRequest, phases: PhaseScope, parser: ResponseParser
+        self, head: bytes, body: RequestBody, request: WireRequest, phases: PhaseScope, parser: ResponseParser
     ) -> Head:
         self._refused = False
         trouble: Exception | None = None
         whole = False
+        watched: WatchedWriting | None = None
+        if request.stall is not None:
+            watched = WatchedWriting(request.stall, self._write, self._link.taken)
+        if request.sent == "no":
+            request.sent = "maybe"
 
         async def write() -> None:
             nonlocal trouble, whole
+            to_link = self._write if watched is None else watched.write
             try:
-                whole = await self._write_streamed(head, request, phases)
+                whole = await self._write_streamed(head, body, to_link, request, phases)
             except Exception as error:  # the caller's own iterator may raise anything
                 trouble = error
                 nursery.cancel_scope.cancel()
@@ -149,12 +162,24 @@ class Connection:
                 phases.enter("read", request.timeouts.read)
             finally:
                 writing.cancel()
+                if watched is not None:
+                    watched.end()
+
+        async def watch(watched: WatchedWriting) -> None:
+            nonlocal trouble
+            try:
+                await watched.watch()
+            except StallFault as fault:
+                trouble = fault
+                nursery.cancel_scope.cancel()
 
         # Cancelled when nothing is being written any more.
         writing = trio.CancelScope()
         answer: Head | None = None
         async with open_single_nursery() as nursery:
             nursery.start_soon(write)
+            if watched is not None:
+                nursery.start_soon(watch, watched)
             while parser.head is None:
                 await self._read(parser)
             answer = parser.head
@@ -162,7 +187,11 @@ class Connection:
                 # A TLS stream that is stopped in the middle of a write cannot be read any more.
                 self._refused = True
                 phases.enter("read", request.timeouts.read)
-                await self._read_ahead(parser, request.limits.max_error_body_bytes)
+                progress: Progress | None = None
+                if watched is not None:
+                    watched.end()
+                    progress = Progress(watched.stall)
+                await self._read_ahead(parser, request.limits.max_error_body_bytes, progress)
                 nursery.cancel_scope.cancel()
             else:
                 with writing:
@@ -174,27 +203,42 @@ class Connection:
             self._spoiled = True
         return answer
 
-    async def _write_streamed(self, head: bytes, request: WireRequest, phases: PhaseScope) -> bool:
+    async def _write_streamed(
+        self,
+        head: bytes,
+        body: RequestBody,
+        write: Callable[[bytes], Awaitable[bool]],
+        request: WireRequest,
+        phases: PhaseScope,
+    ) -> bool:
         """Write head and body piece by piece. False where the server stopped reading."""
-        chunked = request.body.length is None
+        chunked = body.length is None
         phases.enter("write", request.timeouts.write)
-        if not await self._write(head):
+        if not await write(head):
             return False
-        async with aclosing(aiter_pieces(request.body)) as pieces:
+        async with aclosing(aiter_pieces(body)) as pieces:
             async for piece in pieces:
                 if self._refused:
                     return False
                 phases.enter("write", request.timeouts.write)
-                if not await self._write(encode_chunk(piece) if chunked else piece):
+                if not await write(encode_chunk(piece) if chunked else piece):
                     return False
-        return not chunked or await self._write(LAST_CHUNK)
+        return not chunked or await write(LAST_CHUNK)
 
-    def _send_now(self, data: bytes) -> bytes:
-        """Send what goes without waiting; what did not."""
+    def _send_now(self, data: bytes, request: WireRequest) -> bytes:
+        """Send what goes without waiting; what did not. Notes on `request` that it may get there.
+
+        Nothing of it can where the server has hung up already, perhaps after an answer: reading
+        will tell.
+        """
         try:
             sent = self._link.send_now(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            sent = 0  # trying again tells which
+        except trio.BrokenResourceError:
+            return b""
+        except trio.ClosedResourceError as error:
+            raise ClosedFault from error
+        if request.sent == "no":
+            request.sent = "maybe"
         return data[sent:]
 
     async def _write(self, data: bytes) -> bool:
@@ -207,10 +251,19 @@ class Connection:
             raise ClosedFault from error
         return True
 
-    async def _read_ahead(self, parser: ResponseParser, most: int) -> None:
+    async def _read_ahead(self, parser: ResponseParser, most: int, progress: Progress | None = None) -> None:
         """Receive and keep the rest of the answer, or a little over `most` bytes of it."""
         while most >= 0 and not parser.ended:
-            most -= await self._read(parser)
+            most -= await (self._read(parser) if progress is None else self._read_in_time(parser, progress))
+
+    async def _read_in_time(self, parser: ResponseParser, progress: Progress) -> int:
+        progress.wait(trio.current_time())
+        with trio.CancelScope(deadline=progress.due):
+            size = await self._read(parser)
+            progress.move(size, trio.current_time())
+            progress.rest(trio.current_time())
+            return size
+        raise StallFault("answer", progress.stall.at_least, progress.stall.within)
 
     async def _read(self, parser: ResponseParser) -> int:
         """Receive once; how many bytes. Raises the fault of what came before, if it has one."""

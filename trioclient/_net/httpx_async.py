@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 import trio
 
 from .._faults import ClosedFault
-from .httpx_common import Head, Library, build_request, head_of, library_of, send_options
+from .httpx_common import Head, Library, build_request, head_of, library_of, send_options, timeouts_of
 from .httpx_pool import pool_size
 from .httpx_trace import ExchangeTrace
 from .permits import Permit, Permits
@@ -80,10 +80,12 @@ class HttpxTransport:
 
     async def _exchange(self, request: WireRequest, phases: PhaseScope, permit: Permit) -> HttpxResponse:
         trace = ExchangeTrace(request, phases)
-        upload = _upload_class(self._library)(request.body)
-        built = build_request(self._client, self._library, request, request.timeouts, upload, {"trace": trace})
+        at_most = None if request.stall is None else request.stall.slice_bytes
+        upload = _upload_class(self._library)(request.body, at_most)
+        built = build_request(self._client, self._library, request, timeouts_of(request), upload, {"trace": trace})
         phases.enter("httpx", math.inf)
-        request.sent = "maybe"
+        if request.sent == "no":
+            request.sent = "maybe"
         try:
             # Cancelled while it connects, it lets go of a group.
             with ungrouped():
@@ -198,12 +200,13 @@ class _Upload:
     One in memory too: httpx's own is a generator, which leaks when left half-way.
     """
 
-    def __init__(self, body: RequestBody) -> None:
+    def __init__(self, body: RequestBody, at_most: int | None) -> None:
         self._body = body
+        self._at_most = at_most
         self._iterators: list[PieceIterator] = []
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        self._iterators.append(aiter_pieces(self._body))
+        self._iterators.append(aiter_pieces(self._body, self._at_most))
         return self._iterators[-1]
 
     def raised(self, error: BaseException) -> bool:

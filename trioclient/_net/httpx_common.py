@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Union
 
 import httpx
 
-from .._faults import ConnectFault, DisconnectFault, Fault, LimitFault, ProtocolFault, TimeoutFault
+from .._faults import ConnectFault, DisconnectFault, Fault, LimitFault, ProtocolFault, StallFault, TimeoutFault
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .._types import Limits, RawHeaders, Timeouts
     from .protocol import WireRequest
 
-__all__ = ["Head", "Library", "build_request", "head_of", "library_of", "send_options"]
+__all__ = ["Head", "Library", "build_request", "head_of", "library_of", "send_options", "timeouts_of"]
 
 # The message is all that tells a lost connection from a broken protocol.
 _LOST: Final = ("closed connection", "disconnected", "ConnectionTerminated", "StreamReset")
@@ -91,6 +91,9 @@ class Library:
         if rule.fault is None:
             return error
         if rule.fault is TimeoutFault:
+            stall = request.stall
+            if rule.words == "write" and stall is not None and stall.within < request.timeouts.write:
+                return StallFault("request", stall.at_least, stall.within)
             return TimeoutFault(rule.words)
         if rule.fault is ProtocolFault and any(mark in str(error) for mark in _LOST):
             return DisconnectFault(f"the connection ended before the answer was whole{_detail(error)}")
@@ -168,6 +171,12 @@ def build_request(
         # The caller said `omit`; what comes back is not for httpx to decode.
         built.headers.pop("accept-encoding", None)
     return built
+
+
+def timeouts_of(request: WireRequest) -> Timeouts:
+    """Those that httpx is given: no slice of a body may take longer than `Stall.within`."""
+    timeouts, stall = request.timeouts, request.stall
+    return timeouts if stall is None else timeouts._replace(write=min(timeouts.write, stall.within))
 
 
 def send_options(request: WireRequest) -> dict[str, Any]:

@@ -21,15 +21,16 @@ import functools
 import math
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union
 
 import trio
 
 from .._codec.body import AsyncPieces
 from .._faults import ClosedFault
 from .._types import Timeouts
-from .httpx_common import Head, build_request, head_of, library_of, send_options
+from .httpx_common import Head, build_request, head_of, library_of, send_options, timeouts_of
+from .httpx_delivery import Delivery
 from .httpx_pool import pool_size
 from .permits import Permit, Permits
 from .pieces import Sending
@@ -95,11 +96,14 @@ class HttpxThreadTransport:
                 await trio.to_thread.run_sync(self._client.close, abandon_on_cancel=True, limiter=self._threads)
 
     async def _send(self, request: WireRequest, phases: PhaseScope, exchange: _Exchange) -> HttpxThreadResponse:
-        upload = _upload_class(self._library)(request.body, exchange)
-        timeouts = _clipped(request.timeouts, phases.ceiling - trio.current_time())
-        built = build_request(self._client, self._library, request, timeouts, upload, {})
+        at_most = None if request.stall is None else request.stall.slice_bytes
+        upload = _upload_class(self._library)(request.body, exchange, at_most)
+        timeouts = _clipped(timeouts_of(request), phases.ceiling - trio.current_time())
+        trace = functools.partial(_trace, Delivery(request), exchange)
+        built = build_request(self._client, self._library, request, timeouts, upload, {"trace": trace})
         phases.enter("httpx", math.inf)
-        request.sent = "maybe"
+        if request.sent == "no":
+            request.sent = "maybe"
         try:
             response = await exchange.step(lambda: exchange.open(self._client, built, send_options(request)))
         except Exception as error:
@@ -243,6 +247,14 @@ class _Exchange:
         self._ended.set()
 
 
+def _trace(delivery: Delivery, exchange: _Exchange, event: str, info: Mapping[str, Any]) -> None:
+    """In a thread: httpx's ``trace`` extension. What trio has left does not go out any more."""
+    # First noted, then asked: who leaves reads what was noted.
+    delivery.note(event.partition(".")[2], info)
+    if exchange.left and event.endswith("send_request_headers.started"):
+        raise ClosedFault  # to nobody
+
+
 def _hang_up(response: httpx.Response | None) -> bool:
     """End the wait of a thread that reads an answer; whether that was possible.
 
@@ -263,9 +275,10 @@ def _hang_up(response: httpx.Response | None) -> bool:
 class _Upload:
     """A request body. Sent again (a digest challenge) only where it can be replayed."""
 
-    def __init__(self, body: RequestBody, exchange: _Exchange) -> None:
+    def __init__(self, body: RequestBody, exchange: _Exchange, at_most: int | None) -> None:
         self._body = body
         self._exchange = exchange
+        self._at_most = at_most
         self._opened: Pieces | None = self._open()
         self.error: Exception | None = None
         """What the caller's own iterator or progress function raised."""
@@ -276,7 +289,7 @@ class _Upload:
         sending = Sending(self._body)
         try:
             sending.tell()
-            for piece in pieces:
+            for piece in self._cut(pieces):
                 sending.count(piece)
                 yield piece
                 if self._exchange.left:
@@ -289,6 +302,12 @@ class _Upload:
         finally:
             pieces.close()
 
+    def _cut(self, pieces: Pieces) -> Iterator[bytes]:
+        for piece in pieces:
+            step = self._at_most or len(piece)
+            for start in range(0, len(piece), step):
+                yield piece[start : start + step]
+
     def _open(self) -> Pieces:
         pieces = self._body.pieces()
         if isinstance(pieces, AsyncPieces):
@@ -297,7 +316,7 @@ class _Upload:
 
 
 @functools.cache
-def _upload_class(library: Library) -> Callable[[RequestBody, _Exchange], Any]:
+def _upload_class(library: Library) -> Callable[[RequestBody, _Exchange, Union[int, None]], Any]:
     # httpx tells a blocking body from an async one by its own base class.
     return type("Upload", (_Upload, library.SyncByteStream), {})
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
+from .httpx_delivery import CONNECTING, Delivery
 from .httpx_pool import close_orphans
 
 if TYPE_CHECKING:
@@ -30,17 +31,17 @@ __all__ = ["ExchangeTrace"]
 
 _CLOSE_SECONDS: Final = 1.0
 
-_CONNECT: Final = frozenset({"connect_tcp.started", "connect_unix_socket.started"})
 _CONNECTED: Final = frozenset({"connect_tcp.complete", "connect_unix_socket.complete"})
 
 
 class ExchangeTrace:
     """The ``trace`` extension of one request. Never waits."""
 
-    __slots__ = ("_connecting", "_handshaking", "_phases", "_request", "_stream")
+    __slots__ = ("_connecting", "_delivery", "_handshaking", "_phases", "_request", "_stream")
 
     def __init__(self, request: WireRequest, phases: PhaseScope) -> None:
         self._request = request
+        self._delivery = Delivery(request)
         self._phases = phases
         # From the pool's doing to a connection's first use.
         self._connecting = True
@@ -53,16 +54,15 @@ class ExchangeTrace:
         self._connecting = layer not in ("http11", "http2")
         if not step.endswith(".failed"):
             self._handshaking = self._connecting and step.endswith(".started")
+        self._delivery.note(step, info)
         if step == "send_request_headers.started":
             self._phases.enter("write", math.inf)  # httpx bounds each write
-            self._request.sent = "maybe"
         elif step == "receive_response_headers.started":
             self._phases.enter("read", self._request.timeouts.read)
         elif step == "receive_response_headers.complete":
             self._phases.enter("httpx", math.inf)
-        elif step in _CONNECT:
+        elif step in CONNECTING:
             self._phases.enter("connect", math.inf)  # httpx bounds it
-            self._request.sent = "no"
         elif step in _CONNECTED:
             self._stream = info["return_value"]
 

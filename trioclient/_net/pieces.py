@@ -37,15 +37,17 @@ _READS: Final = ThreadLimit("reads of request bodies", 40)
 _CLOSE_SECONDS: Final = 1.0
 
 
-def aiter_pieces(body: RequestBody) -> PieceIterator:
-    """The body from its start. Whoever has it calls `PieceIterator.aclose`, at its end or before.
+def aiter_pieces(body: RequestBody, at_most: int | None = None) -> PieceIterator:
+    """The body from its start, in pieces as they come, or of so many bytes `at_most`.
 
-    Raises RuntimeError where the body was sent before and cannot be sent again.
+    Whoever has it calls `PieceIterator.aclose`, at its end or before. Raises RuntimeError where the
+    body was sent before and cannot be sent again.
     """
     if body.content is not None:
-        return PieceIterator(_Slices(body.content), Sending(body))
+        return PieceIterator(_Slices(body.content, at_most or _SLICE_BYTES), Sending(body))
     pieces = body.pieces()
-    return PieceIterator(pieces if isinstance(pieces, AsyncPieces) else _Threaded(pieces, body), Sending(body))
+    source = pieces if isinstance(pieces, AsyncPieces) else _Threaded(pieces, body)
+    return PieceIterator(source if at_most is None else _Cut(source, at_most), Sending(body))
 
 
 class Sending:
@@ -128,14 +130,15 @@ class PieceIterator(AsyncIterator[bytes]):
 
 
 class _Slices:
-    __slots__ = ("_content", "_start")
+    __slots__ = ("_at_most", "_content", "_start")
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, at_most: int) -> None:
         self._content = content
+        self._at_most = at_most
         self._start = 0
 
     async def __anext__(self) -> bytes:
-        piece = self._content[self._start : self._start + _SLICE_BYTES]
+        piece = self._content[self._start : self._start + self._at_most]
         if not piece:
             raise StopAsyncIteration
         self._start += len(piece)
@@ -143,6 +146,27 @@ class _Slices:
 
     async def aclose(self) -> None:
         pass
+
+
+class _Cut:
+    """The pieces of another source, none larger than `at_most` bytes."""
+
+    __slots__ = ("_at_most", "_slices", "_source")
+
+    def __init__(self, source: _Source, at_most: int) -> None:
+        self._source = source
+        self._at_most = at_most
+        self._slices = _Slices(b"", at_most)
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._slices.__anext__()
+        except StopAsyncIteration:
+            self._slices = _Slices(await self._source.__anext__(), self._at_most)
+        return await self._slices.__anext__()
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
 
 
 # Held by the thread that steps through a body. By body, since the sendings of one share its files.

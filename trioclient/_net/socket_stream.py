@@ -16,10 +16,15 @@ import errno
 import functools
 import select
 import socket
+import struct
 import sys
 from collections.abc import Callable, Generator
 
 import trio
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
 
 __all__ = ["Foresight", "SocketStream"]
 
@@ -27,6 +32,7 @@ _RECEIVE_BYTES = 65_536
 _CLOSED = "this stream was already closed"
 _MOST_CONFIDENCE = 8
 _TRIED_EVERY = 64
+_SO_NWRITE = 0x1024  # macOS; Python has no name for it
 
 
 class Foresight:
@@ -65,7 +71,14 @@ class SocketStream(trio.abc.Stream):
         self.is_readable = _readiness(sock)
         """Whether `receive_some` would find something: bytes, an end or an error."""
         self._sending = False
+        self._given = 0
         self._more_is_likely = False
+
+    def taken(self) -> int:
+        """Of the bytes given to `send_all`, those that the other side's system has, where this one tells;
+        else those that this one has.
+        """
+        return self._given - _queued(self.socket)
 
     def send_now(self, data: bytes) -> int:
         """Send as much as goes without waiting; say how many bytes that was.
@@ -91,6 +104,7 @@ class SocketStream(trio.abc.Stream):
                     if not sent_now:
                         await trio.lowlevel.wait_writable(self.socket)
                     sent += sent_now
+                    self._given += sent_now
 
     async def wait_send_all_might_not_block(self) -> None:
         """See ``trio.abc.SendStream.wait_send_all_might_not_block``."""
@@ -158,6 +172,20 @@ def _readiness(sock: socket.socket) -> Callable[[], bool]:
     poll.register(sock, select.POLLIN)
     # Costs a third of the exception that a look into an empty socket raises.
     return lambda: bool(poll.poll(0))
+
+
+def _queued(sock: socket.socket) -> int:
+    """Bytes on their way that the other side has not said it has; 0 where the system does not tell."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return 0
+    try:
+        if sys.platform == "linux":
+            return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+        if sys.platform == "darwin":
+            return sock.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+    except (OSError, ValueError):  # closed, or not what it was tried with
+        pass
+    return 0
 
 
 def _finds_something(sock: socket.socket) -> bool:

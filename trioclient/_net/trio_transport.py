@@ -182,12 +182,15 @@ class TrioResponse:
 
 
 def _was_dead_on_reuse(error: BaseException, connection: Connection, request: WireRequest) -> bool:
-    """Did a kept connection turn out dead before a byte came back, and may the request go again?"""
+    """Did a kept connection turn out dead before a byte came back, and may the request go again?
+
+    Of a body that can be sent once, and of a call that may not be repeated, only if nothing went out.
+    """
     return (
         isinstance(error, DisconnectFault)
         and connection.exchanges > 1
         and not connection.heard_back
-        and request.replayable
+        and (request.replayable or request.sent == "no")
     )
 
 

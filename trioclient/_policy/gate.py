@@ -1,9 +1,11 @@
-"""One gate per client, closed for a while when the server asked it to slow down.
+"""One gate for the calls that share a limit, closed for a while when the server asked for it.
 
 A thousand calls that share one rate limit would each send a request, be turned away and come
 back together. Instead the first 429 or 503 that names a delay closes the gate for all of them
 (`hold`), and every call asks before each attempt when it may go (`opens_at`). Each draws its own
-instant after the opening, so they come back spread over a share of the delay, not at one instant.
+instant after the opening, so they come back spread over a share of the delay, not at one instant,
+and on a ramp: with ``draw`` even over [0, 1), the share ``sqrt(draw)`` of the spread lets few go
+at first and more and more after them. Where the server still says no, the first few find out.
 
 A call that has waited asks again before it goes: another answer may have moved the opening.
 """
@@ -38,4 +40,4 @@ class Gate:
         """The instant a call may go: `now` if open, else after the opening; `draw` is in [0, 1)."""
         if now >= self.held_until:
             return now
-        return self.held_until + draw * self._spread
+        return self.held_until + math.sqrt(draw) * self._spread

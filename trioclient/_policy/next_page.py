@@ -28,7 +28,8 @@ import msgspec
 
 from .._codec.redact import REDACTED, is_secret_header, redact_url
 from .._codec.url import Target, join_redirect
-from .._types import RequestOptions, omit
+from .._request_options import RequestOptions
+from .._types import omit
 
 __all__ = ["ListRequest", "PageInfo", "Trail", "fingerprint", "next_request"]
 

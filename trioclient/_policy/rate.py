@@ -78,8 +78,10 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("rate.tokens needs rate.cost, which says how many of them something will cost")
 
     def demand_of(self, what: object) -> Demand:
-        """What sending this will cost. Raises TypeError or ValueError if `cost` returns no number of 0 or more."""
-        if self.cost is None:
+        """What sending this will cost; None, as where there is no body, costs no tokens. Raises TypeError or
+        ValueError if `cost` returns no number of 0 or more.
+        """
+        if self.cost is None or what is None:
             return ONE_REQUEST
         return Demand(1.0, _number(self.cost(what), "what rate.cost returns"))
 

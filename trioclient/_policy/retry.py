@@ -10,14 +10,15 @@ The rules, in the order they are asked; the first that says no ends the call:
 4. The body can be sent again exactly as it was.
 5. An unkeyed call whose bytes may have reached the server: as `RetryPolicy.replay_unkeyed` says.
 6. A delay named by the server is at most `RetryPolicy.max_retry_after`.
-7. The next attempt would not start after the deadline.
+7. The retry budget has enough left (`budget.BudgetMeter`).
+8. The next attempt would not start after the deadline.
 
 The delay, with ``draw`` one random number in [0, 1) and ``n`` the retries already taken:
 
     the server named d      d * (1 + jitter * draw)                          never less than d
     it did not              min(initial_delay * 2**n, max_delay) * (1 - jitter * draw)
 
-and never less than what is left until the client's gate (`gate.Gate`) opens.
+and never less than what is left until the gate of its limit group (`gate.Gate`) opens.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from msgspec.structs import force_setattr
 
 from .._faults import ClosedFault, CodingFault, LimitFault, TimeoutFault
 from .._types import checked_seconds
+from .budget import RetryBudget
 from .retry_after import server_delay, should_retry
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from .._types import RawHeaders, Sent
 
 __all__ = [
+    "BUDGET_SPENT",
     "DelaySource",
     "Outcome",
     "OutcomeKind",
@@ -56,6 +59,9 @@ OutcomeKind = Literal["answer", "disconnect", "timeout", "final"]
 
 DelaySource = Literal["server", "back-off", "gate"]
 """Who set the delay: this answer, the policy, or an earlier answer to another call."""
+
+BUDGET_SPENT: Final = "the retry budget is spent"
+"""The reason of a `Stop`."""
 
 _GATED_STATUSES: Final = frozenset({429, 503})
 _MOST_DOUBLINGS: Final = 1000
@@ -89,7 +95,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     no byte was sent, whatever the server says.
     """
     gate: bool = True
-    """Whether a 429 or 503 that names a delay holds back the client's other calls as well."""
+    """Whether a 429 or 503 that names a delay holds back the other calls of its limit group as well."""
+    budget: RetryBudget | None = RetryBudget()
+    """What bounds the retries of all calls together, so that they do not make an outage worse. None: nothing."""
 
     def __post_init__(self) -> None:
         for name in ("initial_delay", "max_delay", "jitter", "max_retry_after"):
@@ -104,6 +112,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             value: object = getattr(self, name)
             if not isinstance(value, bool):
                 raise TypeError(f"retry.{name} must be True or False, not {value!r}")
+        if self.budget is not None and not isinstance(self.budget, RetryBudget):  # pyright: ignore[reportUnnecessaryIsInstance] -- untyped callers
+            raise TypeError(f"retry.budget must be a RetryBudget or None, not {self.budget!r}")
 
     def retries_status(self, status: int) -> bool:
         """Whether an answer of this status is retried where it does not say so itself."""
@@ -193,15 +203,19 @@ def decide(
     wall: float,
     draw: float,
     held_until: float = -math.inf,
+    budget_left: bool = True,
 ) -> Retry | Stop:
     """Whether the call goes on, and when.
 
     `now`, `deadline` (``inf`` for none) and `held_until` are instants on one monotonic clock,
     `wall` is seconds since the epoch, `draw` a random number in [0, 1). `held_until` is when
-    the client's gate opens for this call, asked before this outcome closes the gate itself.
+    the gate opens for this call, asked before this outcome closes the gate itself. `budget_left`
+    says whether the budget has enough for a retry.
     """
     cause, retried = _cause(policy, outcome)
     refusal = _refusal(policy, outcome, retries_taken, max_retries) if retried else cause
+    if refusal is None and not budget_left:
+        refusal = BUDGET_SPENT
     if refusal is None:
         delay, source = _delay(policy, outcome, retries_taken, draw)
         held = held_until - now

@@ -11,10 +11,10 @@ from typing import Literal, Union
 import trio
 
 from .._codec.body import AsyncPieces, RequestBody
-from .._faults import ClosedFault, ConnectFault, DisconnectFault, Fault, ProtocolFault
+from .._faults import ClosedFault, ConnectFault, DisconnectFault, Fault, ProtocolFault, StallFault
 from .._net.pieces import Sending
 from .._net.protocol import PhaseScope, TransportStatistics, WireRequest, WireResponse
-from .._types import RawHeaders, Sent, checked_seconds
+from .._types import RawHeaders, Sent, checked_seconds, further_sent
 from ._replies import Reply
 from ._requests import SeenRequest
 
@@ -139,12 +139,13 @@ class ScriptedTransport:
     async def _carry_out(
         self, entry: Entry, request: WireRequest, seen: SeenRequest, phases: PhaseScope
     ) -> _ScriptedResponse:
-        timeouts = request.timeouts
+        timeouts, before = request.timeouts, request.sent
         outcome = entry if isinstance(entry, (Reply, ScriptedFault)) else await _chosen(entry, request, seen, phases)
         failure = outcome if isinstance(outcome, ScriptedFault) else None
 
+        request.sent = before
         await _enter("connect", timeouts.connect, phases, request, failure)
-        request.sent = "maybe"
+        request.sent = further_sent(before, "maybe")
         await _enter("write", timeouts.write, phases, request, failure)
         if outcome is entry:
             seen.body = await _whole_body(request)
@@ -204,8 +205,12 @@ async def _enter(
     if failure is not None and failure.of is None:
         strikes_in, _, sent = _KINDS[failure.kind]
         if strikes_in == phase:
+            stall = request.stall
+            if phase == "write" and stall is not None and stall.within < failure.after:
+                await trio.sleep(stall.within)
+                raise StallFault("request", stall.at_least, stall.within)
             await trio.sleep(failure.after)
-            request.sent = sent
+            request.sent = further_sent(request.sent, sent)
             raise failure.to_fault()
 
 
@@ -219,7 +224,7 @@ async def _chosen(
     phases.enter("write", request.timeouts.write)
     seen.body = await _whole_body(request)
     phases.enter("read", request.timeouts.read)
-    request.sent = "maybe"
+    request.sent = further_sent(request.sent, "maybe")
     outcome = choose(seen)
     return _checked(await outcome if inspect.isawaitable(outcome) else outcome, seen)
 
