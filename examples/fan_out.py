@@ -27,7 +27,7 @@ from collections.abc import Callable, Generator, Sequence
 import msgspec
 import trio
 
-from trioclient import AsyncAPIClient, DeadlineExceeded, FanOutReport, Outcome
+from trioclient import AsyncAPIClient, DeadlineExceeded, Failing, FanOut, FanOutReport, FanOutStopped, Outcome
 from trioclient.testing import BlockingLoopbackServer, LoopbackServer, RawReply, RecordedRequest, Reply, drop, reply
 
 INTERRUPTED = "interrupted"
@@ -45,6 +45,10 @@ class Vector(msgspec.Struct):
 
     id: int
     values: list[float]
+
+
+Advance = Callable[[FanOut[Text, Vector]], None]
+"""Told after each outcome."""
 
 
 class Settings(argparse.Namespace):
@@ -71,8 +75,8 @@ class Results:
         self.cut_short = ""
 
 
-async def embed_all(base_url: str, settings: Settings, results: Results, advance: Callable[[], None]) -> None:
-    """The main job."""
+async def embed_all(base_url: str, settings: Settings, results: Results, advance: Advance) -> None:
+    """The main job. Where half of fifty calls fail the rest is not worth trying: a wrong key, say."""
     # A generator, from which an item is pulled when there is a slot for it and not before.
     texts = (Text(id=number, text=f"text number {number}") for number in range(settings.requests))
     async with AsyncAPIClient(base_url=base_url, max_retries=settings.max_retries) as client:
@@ -82,13 +86,15 @@ async def embed_all(base_url: str, settings: Settings, results: Results, advance
             max_at_once=settings.max_at_once,
             deadline=settings.deadline,
             item_deadline=settings.item_deadline,
+            stop_when=Failing(share=0.5, of=50),
+            total=settings.requests,
         )
         try:
             async with run:
                 async for outcome in run:
                     results.outcomes.append(outcome)
-                    advance()
-        except DeadlineExceeded as error:
+                    advance(run)
+        except (DeadlineExceeded, FanOutStopped) as error:
             results.cut_short = str(error)
         finally:
             results.report = run.report
@@ -215,7 +221,7 @@ def discrepancies(
 
 
 @contextlib.contextmanager
-def progress(total: int) -> Generator[Callable[[], None], None, None]:
+def progress(total: int) -> Generator[Advance, None, None]:
     """Shows how far it is: a bar on a terminal where rich is installed, else a line every tenth."""
     if sys.stdout.isatty():
         try:
@@ -223,17 +229,22 @@ def progress(total: int) -> Generator[Callable[[], None], None, None]:
         except ImportError:
             print("(rich is not installed, so there is no bar: pip install rich)")
         else:
-            with Progress("calls", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
+            with Progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "{task.description}") as bar:
                 task = bar.add_task("calls", total=total)
-                yield lambda: bar.advance(task)
+
+                def draw(run: FanOut[Text, Vector]) -> None:
+                    now = run.progress()
+                    bar.update(task, advance=1, description=f"{now.rate:.0f}/s, {now.throttled} throttled")
+
+                yield draw
             return
     done = 0
 
-    def advance() -> None:
+    def advance(run: FanOut[Text, Vector]) -> None:
         nonlocal done
         done += 1
         if done * 10 // total > (done - 1) * 10 // total:
-            print(f"{done} of {total}", flush=True)
+            print(run.progress(), flush=True)
 
     yield advance
 
