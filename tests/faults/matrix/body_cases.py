@@ -24,6 +24,7 @@ from trioclient import (
     InternalServerError,
     LimitExceeded,
     Limits,
+    Stall,
 )
 from trioclient.testing import RawReply, Reply, drip, raw, reply, truncate
 from trioclient.testing._replies import Endless, Send, Silence
@@ -214,6 +215,14 @@ CASES = [
         stream=Fails(DeadlineExceeded, saying="deadline"),
     ),
     _late("body drips", _dripping, deadline=True),
+    _case(
+        name="body drips, stall",
+        far_end=answers(_dripping),
+        deadline=10 * SHORT,
+        client={"stall": Stall(at_least=1024, within=SHORT)},
+        expected=Fails(APITimeoutError, saying="1,024"),
+        stream=Fails(APIStreamError, saying="1,024"),
+    ),
     _late("trailer drips", _dripping_trailer, stream=Fails(APIStreamError, saying="read")),
     _unending("comments", b": still here\n\n"),
     _unending("blank lines", b"\n"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 
-from case import SHORT, Case, Fails, Gives
+from case import PATIENCE, SHORT, Case, Fails, Gives
 from far_ends import answers
 from shapes import Shape
 
@@ -16,11 +17,14 @@ from trioclient import (
     BadRequestError,
     ConflictError,
     DeadlineExceeded,
+    Hedge,
     InternalServerError,
     LimitExceeded,
     NotFoundError,
     PermissionDeniedError,
+    Rate,
     RateLimitError,
+    RetryBudget,
     RetryPolicy,
     UnprocessableEntityError,
 )
@@ -33,6 +37,10 @@ _case = partial(Case, kind="semantics")
 
 def _good(shape: Shape) -> Reply:
     return shape.answer()
+
+
+def _dawdling(shape: Shape) -> Reply:
+    return dataclasses.replace(shape.answer(), delay=PATIENCE)
 
 
 def _again(status: int, **headers: str) -> Reply:
@@ -110,6 +118,27 @@ CASES = [
         far_end=answers(_again(400, X_Should_Retry="true"), _good),
         retries=2,
         expected=Gives(attempts=2),
+    ),
+    _case(
+        name="503 for ever, no budget for retries",
+        far_end=answers(reply(503)),
+        retries=2,
+        client={"retry": RetryPolicy(budget=RetryBudget(capacity=0.0, in_flight_share=0.0))},
+        expected=Fails(InternalServerError, saying="the retry budget is spent"),
+    ),
+    _case(
+        name="too large for the rate",
+        far_end=answers(_good),
+        client={"rate": Rate(tokens=1000, cost=lambda _: 1001)},
+        expected=Gives(),
+        post=Fails(LimitExceeded, sent="no", attempts=0, saying="rate.tokens"),
+        stream=Fails(LimitExceeded, sent="no", attempts=0, saying="rate.tokens"),
+    ),
+    _case(
+        name="late, but a second copy is not",
+        far_end=answers(_dawdling, _good),
+        client={"hedge": Hedge(after=0.05)},
+        expected=Gives(attempts=None),
     ),
     _case(
         name="redirect loop",
