@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -13,7 +14,10 @@ import trio
 
 import trioclient
 from trioclient._blocking_fan_out import BlockingFanOut, blocking_fan_out
-from trioclient._errors import DeadlineExceeded
+from trioclient._engine.rate_limiter import RateLimiter
+from trioclient._errors import DeadlineExceeded, FanOutStopped
+from trioclient._policy.failing import Failing
+from trioclient._policy.rate import Rate
 from trioclient._portal import Lease
 
 
@@ -255,6 +259,70 @@ def test_the_deadline_of_the_run(lease: Lease) -> None:
     with fan_out(lease, never, generated(10), deadline=0.02) as run, pytest.raises(DeadlineExceeded):
         list(run)
     assert run.report.cancelled == 4
+
+
+@pytest.mark.parametrize(
+    ("items", "total"), [(Tape(6), None), ([0] * 6, 6), (dict.fromkeys(range(6)), 6), (generated(6), None)]
+)
+def test_progress_on_the_way_and_at_the_end(lease: Lease, items: Iterable[int], total: int | None) -> None:
+    run = fan_out(lease, double, items, max_at_once=2)
+    assert (run.progress().seen, run.progress().total, run.progress().eta) == (0, total, None)
+    with run:
+        next(run)
+        progress = run.progress()
+        assert 1 <= progress.done <= progress.seen <= 6
+        assert progress.total == total
+        assert progress.waiting_for_rate is False
+        list(run)
+    progress = run.progress()
+    assert (progress.seen, progress.done, progress.running, progress.eta) == (6, 6, 0, 0.0)
+    assert str(progress).startswith("6 of 6 finished" if total else "6 finished")
+
+
+def test_a_total_may_be_given(lease: Lease) -> None:
+    assert fan_out(lease, double, generated(5), total=7).progress().total == 7
+
+
+@pytest.mark.parametrize("items", [generated(5), list(range(5))])
+def test_the_rate_is_kept(lease: Lease, items: Iterable[int]) -> None:
+    begun: list[float] = []
+
+    async def call(number: int) -> None:
+        begun.append(time.perf_counter())
+
+    rate = RateLimiter(Rate(requests=100, per=2.0, burst=0, share=1))
+    start = time.perf_counter()
+    with fan_out(lease, call, items, rate=rate) as run:
+        assert [outcome.index for outcome in run] == list(range(5))
+    assert begun[-1] - start > 4 * 0.0199
+
+
+@pytest.mark.parametrize("items", [generated(1_000_000), range(1_000_000)])
+def test_a_run_in_which_all_fails_is_stopped(lease: Lease, items: Iterable[int]) -> None:
+    async def fail(number: int) -> None:
+        await trio.lowlevel.checkpoint()
+        raise ValueError(number)
+
+    got: list[int] = []
+    with pytest.raises(FanOutStopped, match="20 of the last 20") as caught:
+        with fan_out(lease, fail, items, max_at_once=10, stop_when=Failing(share=0.9, of=20)) as run:
+            got.extend(outcome.index for outcome in run)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert 20 <= len(got) < 30
+    assert run.report.seen < 20 + 3 * 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"rate": 5}, "rate must be"),
+        ({"stop_when": 5}, "stop_when must be"),
+        ({"total": -1}, "total must be"),
+    ],
+)
+def test_the_further_settings_are_checked_too(lease: Lease, settings: dict[str, Any], match: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=match):
+        fan_out(lease, double, [1], **settings)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to a thread need POSIX")

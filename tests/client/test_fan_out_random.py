@@ -189,7 +189,7 @@ plans = st.composite(Plan)()
 
 
 @given(plan=plans)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_random_runs_keep_the_rules(plan: Plan) -> None:
     run, outcomes, ended = trio.run(plan.run, clock=trio.testing.MockClock(autojump_threshold=0))
     report = run.report

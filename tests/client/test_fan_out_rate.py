@@ -276,8 +276,8 @@ async def test_an_item_that_can_never_fit(autojump_clock: Any) -> None:
     assert isinstance(bad.error, LimitExceeded)
     assert (bad.error.limit, bad.error.value, bad.error.sent, bad.error.attempts) == ("rate.tokens", 10.0, "no", 0)
     assert str(bad.error) == (
-        "the item needs more than rate.tokens (10 in 60 s) allows at all. "
-        "Make the item smaller; its cost is what `rate.cost` says."
+        "it needs more than the whole quota of rate.tokens, 10. "
+        "Ask for less at a time; the cost is what `rate.cost` says."
     )
     assert (bad.attempts, bad.elapsed) == (0, 0.0)
     assert (run.report.done, run.report.failed, run.report.attempts) == (2, 1, 2)

@@ -10,7 +10,8 @@ import pytest
 import trio
 import trio.testing
 
-from trioclient._engine.rate_limiter import RateLimiter, Reservation, TooLate, Unfit
+from trioclient import LimitExceeded
+from trioclient._engine.rate_limiter import RateLimiter, Reservation, TooLate
 from trioclient._policy.rate import Rate
 
 
@@ -207,10 +208,10 @@ class TestDeadlines:
 
     async def test_what_never_fits(self, autojump_clock: Any) -> None:
         paced = tokens()
-        with pytest.raises(Unfit) as caught:
+        with pytest.raises(LimitExceeded) as caught:
             await paced.reserve(1001)
-        assert (caught.value.dimension, caught.value.quota) == ("tokens", 1000.0)
-        with pytest.raises(Unfit):
+        assert (caught.value.limit, caught.value.value) == ("rate.tokens", 1000.0)
+        with pytest.raises(LimitExceeded):
             paced.reserve_nowait(1001)
         await paced.reserve(1000)
 

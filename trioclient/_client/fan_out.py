@@ -20,7 +20,7 @@ from .fan_out_pool import YIELD_EVERY, Pool
 from .fan_out_rate import Pacer, checked_limiter
 from .fan_out_report import ClientReading, FanOutProgress, FanOutReport, FanOutStatistics, Outcome
 
-__all__ = ["FanOut", "fan_out", "size_of"]
+__all__ = ["FanOut", "fan_out"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -95,10 +95,10 @@ def fan_out(
         deadline=checked_seconds(deadline, "deadline"),
         item_deadline=checked_seconds(item_deadline, "item_deadline"),
     )
-    return FanOut(pool, pacer, size_of(items) if total is None else checked_int(total, "total"))
+    return FanOut(pool, pacer, _size_of(items) if total is None else checked_int(total, "total"))
 
 
-def size_of(items: object) -> int | None:
+def _size_of(items: object) -> int | None:
     """Its length, where it has one."""
     if not isinstance(items, Sized):
         return None

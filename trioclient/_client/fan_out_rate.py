@@ -16,9 +16,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from .._engine.rate_limiter import RateLimiter, Reservation, Unfit
+from .._engine.rate_limiter import RateLimiter, Reservation
 from .._engine.tally import AttemptTally, current_tally
-from .._errors import LimitExceeded
 from .._policy.rate import Rate
 from .fan_out_call import can_be_awaited, not_async
 
@@ -54,8 +53,6 @@ class Pacer(Generic[Item, Value]):
         self.waiting = True
         try:
             self._admitted.append(await self._limiter.reserve(item))
-        except Unfit as unfit:
-            self._admitted.append(_never(unfit, self._limiter.rate))
         except Exception as error:
             self._admitted.append(error)
         finally:
@@ -91,11 +88,3 @@ class Pacer(Generic[Item, Value]):
 
 def _nothing_sent(tally: AttemptTally) -> bool:
     return tally.calls > 0 and tally.sent == "no"
-
-
-def _never(unfit: Unfit, rate: Rate) -> LimitExceeded:
-    limit = f"rate.{unfit.dimension}"
-    message = f"the item needs more than {limit} ({unfit.quota:,g} in {rate.per:g} s) allows at all"
-    error = LimitExceeded(message, limit=limit, value=unfit.quota)
-    error.advice = "Make the item smaller; its cost is what `rate.cost` says."
-    return error

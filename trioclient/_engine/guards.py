@@ -49,7 +49,7 @@ from .call import CallTrace, horizon, utc
 from .limit_group import LimitGroup, LimitGroupStatistics
 from .origin_health import OriginHealth, OriginStatistics
 from .passage import Passage
-from .rate_limiter import RateLimiter, TooLate, Unfit
+from .rate_limiter import RateLimiter, TooLate
 
 if TYPE_CHECKING:
     from .._policy.breaker import CircuitBreaker
@@ -177,9 +177,11 @@ class Guards:
             wait = late.ready_at - trio.current_time()
             reason = f"the rate lets this call begin in {wait:.3g} s"
             raise self._too_late(reason, late.ready_at, trace, last_error) from None
-        except Unfit as unfit:
+        except LimitExceeded as unfit:
             now = trio.current_time()
-            raise trace.error(LimitExceeded, unfit.message, now, limit=unfit.limit, value=unfit.value) from None
+            error = trace.error(LimitExceeded, unfit.message, now, limit=unfit.limit, value=unfit.value)
+            error.advice = unfit.advice
+            raise error from None
 
     def _too_late(self, reason: str, at: float, trace: CallTrace, last_error: APIError | None) -> APIError:
         now = trio.current_time()

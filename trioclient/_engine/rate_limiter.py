@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .._policy.rate import Booking, Dimension
     from .._types import RawHeaders
 
-__all__ = ["RateLimiter", "RateStatistics", "Reservation", "TooLate", "Unfit"]
+__all__ = ["RateLimiter", "RateStatistics", "Reservation", "TooLate"]
 
 
 class TooLate(DeadlineExceeded):
@@ -38,16 +38,6 @@ class TooLate(DeadlineExceeded):
         super().__init__(f"the rate lets it go in {ready_at - now:.3g} s, which is too late")
         self.ready_at = ready_at
         """When it would, as far as is known; on trio's clock."""
-
-
-class Unfit(LimitExceeded):
-    """It needs more than a quota is, so the rate would never let it go."""
-
-    def __init__(self, dimension: Dimension, quota: float) -> None:
-        limit = f"rate.{dimension}"
-        super().__init__(f"it needs more than the whole quota of {limit}, {quota:,g}", limit=limit, value=quota)
-        self.dimension = dimension
-        self.quota = quota
 
 
 class RateStatistics(NamedTuple):
@@ -138,7 +128,7 @@ class RateLimiter:
         demand = self.rate.demand_of(what)
         dimension = line.meter.unfit(demand)
         if dimension is not None:
-            raise Unfit(dimension, line.meter.quota(dimension) or 0.0)
+            raise _unfit(dimension, line.meter.quota(dimension) or 0.0)
         return demand
 
 
@@ -246,3 +236,10 @@ def _sum(one: Demand, other: Demand) -> Demand:
 
 def _difference(one: Demand, other: Demand) -> Demand:
     return Demand(one.requests - other.requests, one.tokens - other.tokens)
+
+
+def _unfit(dimension: Dimension, quota: float) -> LimitExceeded:
+    limit = f"rate.{dimension}"
+    error = LimitExceeded(f"it needs more than the whole quota of {limit}, {quota:,g}", limit=limit, value=quota)
+    error.advice = "Ask for less at a time; the cost is what `rate.cost` says."
+    return error
