@@ -2,15 +2,12 @@
 
 One daemon thread per process runs trio for all blocking clients. Whoever wants it there
 between calls holds it (`Lease`), and each call holds it while it lasts. The first holder starts
-the thread, the last one ends and joins it.
-
-The rules, each against a way to hang or to leak:
+the thread, the last one ends and joins it. The rules, each against a way to hang or to leak:
 
 - A call crosses as in `trio.from_thread`, into a task that gives it a cancel scope of its own.
-  Whatever ends the wait early, Ctrl-C above all, cancels that scope, waits a bounded time for
-  the call's end and then goes on as itself. The ``try`` stands before the task is scheduled.
-- A thread that runs trio may not wait for another one: refused. So is a wait during interpreter
-  finalization, when daemon threads stand still.
+  Whatever ends the wait early, Ctrl-C above all, cancels that scope, waits a bounded time for the
+  call's end and goes on as itself. The ``try`` stands before the task is scheduled.
+- A thread that runs trio may not wait for another: refused, as is a wait during finalization.
 - A forked child has the parent's memory but not its threads, and shares its sockets and its
   epoll. The child forgets the parent's portal without closing anything, and starts its own at
   its first call. What was bound to the old one sees another `trio.lowlevel.TrioToken`.
@@ -31,6 +28,8 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import outcome
 import trio
+
+from ._errors import APIConnectionError
 
 __all__ = [
     "GRACE",
@@ -151,14 +150,16 @@ class Portal:
         self._idle: list[trio.lowlevel.Task] = []
 
     def start(self) -> None:
-        """Start the thread and wait until calls can come. Raises what keeps trio from running."""
+        """Start the thread and wait until calls can come. Raises APIConnectionError where the system has no room."""
         started: SimpleQueue[outcome.Outcome[None]] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, args=(started,), name="trioclient portal", daemon=True)
         try:
             self._thread.start()
             started.get().unwrap()
-        except BaseException:
+        except BaseException as error:
             self._ask_to_stop()
+            if isinstance(error, (OSError, RuntimeError)):  # of descriptors, or of threads
+                raise APIConnectionError(f"the background thread could not start: {error}") from error
             raise
 
     def _run(self, started: SimpleQueue[outcome.Outcome[None]]) -> None:

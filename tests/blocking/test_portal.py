@@ -18,7 +18,7 @@ import pytest
 import sniffio
 import trio
 
-from trioclient import _portal
+from trioclient import APIConnectionError, _portal
 from trioclient._portal import Crossing, Lease, PollingWait, Portal, Wait, start_task
 
 colour = contextvars.ContextVar("colour", default="none")
@@ -407,7 +407,7 @@ def test_a_portal_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch, le
 
     with monkeypatch.context() as patch:
         patch.setattr(trio, "run", fail)
-        with pytest.raises(OSError, match="too many open files"):
+        with pytest.raises(APIConnectionError, match="could not start: too many open files"):
             lease.call(add, 1)
     assert lease.call(add, 1) == 1
 

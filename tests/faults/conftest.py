@@ -92,6 +92,7 @@ class Authority:
         self._ca = trustme.CA()
         self.client = ssl.create_default_context()
         self._ca.configure_trust(self.client)
+        self.roots = self._ca.cert_pem
 
     def server(self, *names: str, **options: Any) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

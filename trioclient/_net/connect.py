@@ -3,14 +3,15 @@
 Addresses are tried in the order RFC 8305 gives them: the families in turn, a new attempt
 whenever the last one failed or 250 ms have passed, the first to connect wins. This is done here
 and not by ``trio.open_tcp_stream`` because that looks names up in trio's default thread limiter,
-which every other thread job of the program shares, and cannot set socket options before the
-connection is made.
+which every other thread job of the program shares (see `look_up`), and cannot set socket options
+before the connection is made.
 
 Whatever is interrupted closes its socket before the exception leaves.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import ipaddress
 import itertools
@@ -24,10 +25,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union
 import trio
 
 from .._faults import ConnectFault
+from .look_up import look_up
 from .single_nursery import open_single_nursery
 from .socket_options import KEEPALIVE_OPTIONS
 from .socket_stream import Foresight, SocketStream
-from .thread_limit import ThreadLimit
 
 if TYPE_CHECKING:
     from .._codec.url import Target
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Connect", "Connector", "Link"]
 
 _HAPPY_EYEBALLS_DELAY = 0.25  # seconds, RFC 8305 section 5
-_LOOKUPS = ThreadLimit("name look-ups", 16)
 # A request is written at once, and nothing is gained by holding its last packet back.
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -83,19 +83,28 @@ class Connector:
 
     async def __call__(self, target: Target) -> Link:
         """Connect. Raises ConnectFault."""
+        context = self._context(target) if target.origin.scheme == "https" else None
         try:
             sock = await self._open_socket(target)
         except (OSError, UnicodeError) as error:  # the latter for a name with an empty or endless label
             raise ConnectFault(f"could not connect to {target.origin.authority}: {_reason(error)}") from error
-        if target.origin.scheme == "https":
-            return await self._start_tls(target, _UnderTLS(sock, self._foresight))
+        if context is not None:
+            return await self._start_tls(target, context, _UnderTLS(sock, self._foresight))
         stream = SocketStream(sock, self._foresight)
         return Link(stream, stream.close, stream.is_readable, sock.close, stream.send_now, stream.taken)
+
+    def _context(self, target: Target) -> ssl.SSLContext:
+        try:
+            return self._ssl_context()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise  # a mistake of the caller's, such as a file that is not there
+            raise ConnectFault(f"could not connect to {target.origin.authority}: {_reason(error)}") from error
 
     async def _open_socket(self, target: Target) -> socket.socket:
         if self._uds is not None:
             return await self._connect_one((socket.AF_UNIX, self._uds))
-        return await _race(await _look_up(target.origin.host, target.origin.port), self._connect_one)
+        return await _race(await _addresses(target.origin.host, target.origin.port), self._connect_one)
 
     async def _connect_one(self, address: _Address) -> socket.socket:
         family, sockaddr = address
@@ -110,9 +119,9 @@ class Connector:
             raise
         return sock
 
-    async def _start_tls(self, target: Target, tcp: _UnderTLS) -> Link:
+    async def _start_tls(self, target: Target, context: ssl.SSLContext, tcp: _UnderTLS) -> Link:
         try:
-            stream = trio.SSLStream(tcp, self._ssl_context(), server_hostname=target.origin.host)
+            stream = trio.SSLStream(tcp, context, server_hostname=target.origin.host)
             await stream.do_handshake()
         except trio.BrokenResourceError as error:
             tcp.close()
@@ -161,19 +170,14 @@ def _is_tls_stale(stream: trio.SSLStream[_UnderTLS]) -> bool:
     return pending > 0 or stream.transport_stream.is_readable()
 
 
-async def _look_up(host: str, port: int) -> list[_Address]:
+async def _addresses(host: str, port: int) -> list[_Address]:
     try:
         version = ipaddress.ip_address(host).version
     except ValueError:
         pass
     else:
         return [(socket.AF_INET if version == 4 else socket.AF_INET6, (host, port))]
-    found = await trio.to_thread.run_sync(
-        functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM),
-        abandon_on_cancel=True,
-        limiter=_LOOKUPS.limiter(),
-    )
-    return _interleaved([(family, sockaddr) for family, _, _, _, sockaddr in found])
+    return _interleaved([(family, sockaddr) for family, _, _, _, sockaddr in await look_up(host, port)])
 
 
 def _interleaved(addresses: list[_Address]) -> list[_Address]:
