@@ -90,7 +90,9 @@ class APIError(Exception):
         self.elapsed = elapsed
         """Seconds from the start of the call."""
         self.sent: Sent = sent
-        """Whether the request of any attempt reached the server."""
+        """Whether the request of any attempt reached a server, one that redirected it or asked for
+        credentials included; of the attempt that got furthest.
+        """
         self.retry_at = retry_at
         """When the server said to come back (aware, UTC); None where it did not say."""
 

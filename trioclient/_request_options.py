@@ -47,7 +47,8 @@ class RequestOptions(TypedDict, total=False):
     hedge: Hedge | None
     """Send a second copy where the first one takes long. Only of GET and keyed calls; None: none."""
     stall: Stall | None
-    """The least progress a body must make, either way; None is no limit."""
+    """The least progress a body must make, either way; None is no limit. Not for event streams that
+    may be silent for long: for those there is `idle_timeout`."""
     upload_progress: Callable[[int, int | None], object]
     """Called with the bytes of the body sent so far and their number in all, None where nobody
     knows; from 0 again with each attempt. On the thread that runs trio, so it must not block; with a

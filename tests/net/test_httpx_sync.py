@@ -6,6 +6,7 @@ import math
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -22,10 +23,12 @@ from trioclient._faults import (
     Fault,
     LimitFault,
     ProtocolFault,
+    StallFault,
     TimeoutFault,
 )
 from trioclient._net.httpx_sync import HttpxThreadResponse, HttpxThreadTransport
 from trioclient._net.protocol import PhaseScope, WireRequest
+from trioclient._policy.stall import Stall
 from trioclient._types import Limits, Timeouts
 from trioclient.testing import LoopbackServer, drop, raw, reply, stall, truncate
 
@@ -472,3 +475,72 @@ def test_other_things_are_refused(library: ModuleType) -> None:
     for wrong in (object(), library.AsyncClient()):
         with pytest.raises(TypeError, match=r"http_client must be an httpx.Client"):
             HttpxThreadTransport(wrong, limits=Limits())
+
+
+async def test_what_was_left_while_it_connected_is_not_sent(
+    library: ModuleType, server: LoopbackServer, wire: Wire
+) -> None:
+    """`sent` says "no" then, and it stays true: the thread goes on, but not with the request."""
+    connecting, go_on = threading.Event(), threading.Event()
+
+    class Slow(library.HTTPTransport):
+        def handle_request(self, request: Any) -> Any:
+            trace = request.extensions["trace"]
+
+            def slow(event: str, info: Any) -> None:
+                trace(event, info)
+                if event == "connection.connect_tcp.started":
+                    connecting.set()
+                    assert go_on.wait(10)
+
+            request.extensions["trace"] = slow
+            return super().handle_request(request)
+
+    with library.Client(transport=Slow()) as client:
+        transport = HttpxThreadTransport(client, limits=Limits())
+        request = wire("POST", f"{server.url}ok", body=content_body(b"x"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send, transport, request)
+            await trio.to_thread.run_sync(connecting.wait)
+            nursery.cancel_scope.cancel()
+        assert request.sent == "no"
+        go_on.set()
+        await wait_all_back(transport)
+    await server.wait_connections_closed(1)
+    assert server.request_count == 0
+
+
+async def test_a_body_that_nobody_takes(transport: HttpxThreadTransport, wire: Wire) -> None:
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, _deaf, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}/"
+        for within, write, kind in ((0.1, 10.0, StallFault), (10.0, 0.1, TimeoutFault)):
+            timeouts = Timeouts(10.0, 10.0, write, 10.0)
+            request = wire("POST", url, body=content_body([b"x" * 5_000_000] * 5), timeouts=timeouts)
+            request.stall = Stall(within=within)
+            with pytest.raises(TimeoutFault) as caught:
+                await send(transport, request)
+            assert (type(caught.value), request.sent) == (kind, "maybe")
+        nursery.cancel_scope.cancel()
+    await wait_all_back(transport)
+
+
+async def _deaf(stream: trio.SocketStream) -> None:
+    await trio.sleep_forever()
+
+
+async def test_slices_no_larger_than_a_stall_can_see(library: ModuleType, wire: Wire) -> None:
+    sizes: list[int] = []
+
+    def answer(request: Any) -> Any:
+        sizes.extend(len(piece) for piece in request.stream)
+        return library.Response(200)
+
+    class Bare(library.BaseTransport):
+        def handle_request(self, request: Any) -> Any:
+            return answer(request)
+
+    request = wire("POST", body=content_body([b"x" * 5000, b"y" * 10]))
+    request.stall = Stall(at_least=2000)
+    await exchange(HttpxThreadTransport(library.Client(transport=Bare()), limits=Limits()), request)
+    assert sizes == [2000, 2000, 1000, 10]

@@ -311,3 +311,34 @@ async def test_a_one_shot_body_opens_once() -> None:
     assert await collect(body) == [b"a"]
     with pytest.raises(RuntimeError, match="already sent"):
         aiter_pieces(body)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_no_piece_is_larger_than_asked_for(streamed: bool) -> None:
+    async def given() -> AsyncIterator[bytes]:
+        for size in (10, 4, 0, 3, 1):
+            yield b"x" * size
+
+    told: list[int] = []
+    body = content_body(given() if streamed else b"x" * 18)
+    pieces = aiter_pieces(watched(body, lambda sent, _: told.append(sent)), 4)
+    sizes = [len(piece) async for piece in pieces]
+    await pieces.aclose()
+    assert sizes == ([4, 4, 2, 4, 3, 1] if streamed else [4, 4, 4, 4, 2])
+    assert told == [0, *(sum(sizes[: count + 1]) for count in range(len(sizes)))]
+
+
+async def test_a_cut_up_generator_is_closed() -> None:
+    closed = False
+
+    async def given() -> AsyncIterator[bytes]:
+        nonlocal closed
+        try:
+            yield b"x" * 100
+        finally:
+            closed = True
+
+    pieces = aiter_pieces(content_body(given()), 4)
+    assert await pieces.__anext__() == b"xxxx"
+    await pieces.aclose()
+    assert closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import pytest
 import trio
@@ -134,3 +135,34 @@ async def test_a_wrong_guess_costs_a_turn_and_no_more() -> None:
             assert scope.cancelled_caught
             left.send_now(b"later")
             assert await right.receive_some() == b"later"
+
+
+async def test_what_was_taken() -> None:
+    """Over TCP the other side's system says what it has, which is all of it here in a moment."""
+    listener = trio.socket.socket()
+    await listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    sock = socket.create_connection(listener.getsockname())
+    accepted, _ = await listener.accept()
+    listener.close()
+    sock.setblocking(False)
+    async with SocketStream(sock) as stream, trio.SocketStream(accepted) as other:
+        assert stream.taken() == 0
+        await stream.send_all(b"x" * 1000)
+        with trio.fail_after(5):
+            while stream.taken() < 1000:  # noqa: ASYNC110 -- no event tells of it
+                await trio.sleep(0.001)
+        assert stream.taken() == 1000
+        with trio.move_on_after(0.1):
+            await stream.send_all(bytes(50_000_000))
+        if sys.platform in ("linux", "darwin"):
+            assert stream.taken() < stream._given
+        await other.aclose()
+    assert stream.taken() == stream._given
+
+
+async def test_what_was_taken_where_the_system_does_not_tell() -> None:
+    left, right = stream_pair()
+    async with left, right:
+        await left.send_all(b"x" * 1000)
+        assert left.taken() == 1000

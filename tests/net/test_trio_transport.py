@@ -497,3 +497,67 @@ def test_a_second_run_starts_afresh(wire: Wire, network_kind: Any) -> None:
     trio.run(run, transport)
     assert closed == ["abandoned"]
     trio.run(transport.aclose)
+
+
+async def test_what_never_left_goes_again_whatever_it_is(network: Any, wire: Wire) -> None:
+    """The other side had hung up before the first byte: nobody can act twice."""
+
+    async def connect(target: Any) -> Any:
+        link = await network.connect(target)
+        sends = 0
+
+        def send_now(data: bytes) -> int:
+            nonlocal sends
+            sends += 1
+            if sends == 2:
+                link.stream.receive_stream.put_eof()
+                raise trio.BrokenResourceError
+            return 0
+
+        return link._replace(send_now=send_now)
+
+    transport = TrioTransport(connect=connect)
+    assert await fetch(transport, wire()) == (200, b"ok")
+    request = wire("POST", body=content_body(b"abc"), replayable=False)
+    assert await fetch(transport, request) == (200, b"ok")
+    assert request.sent == "yes"
+    assert network.connects == 2
+    assert transport.statistics().replaced == 1
+    await transport.aclose()
+
+
+async def test_of_what_never_left_it_is_said(network: Any, wire: Wire) -> None:
+    """On a connection that is new there is no other try here; that is for the engine to decide."""
+
+    async def connect(target: Any) -> Any:
+        link = await network.connect(target)
+
+        def send_now(data: bytes) -> int:
+            link.stream.receive_stream.put_eof()
+            raise trio.BrokenResourceError
+
+        return link._replace(send_now=send_now)
+
+    transport = TrioTransport(connect=connect)
+    for before in ("no", "maybe", "yes"):
+        request = wire("POST", body=content_body(b"abc"))
+        request.sent = before
+        with pytest.raises(DisconnectFault):
+            await fetch(transport, request)
+        assert request.sent == before
+    await transport.aclose()
+
+
+async def test_how_far_it_got_is_never_taken_back(transport: TrioTransport, network: Any, wire: Wire) -> None:
+    """The request may have been answered before, by a redirect or a challenge."""
+
+    async def handler(stream: Any, number: int) -> None:
+        await network.read_request(stream)
+
+    network.handler = handler
+    for body in (b"abc", b"x" * 100_000):
+        request = wire("POST", body=content_body(body))
+        request.sent = "yes"
+        with pytest.raises(DisconnectFault):
+            await fetch(transport, request)
+        assert request.sent == "yes"

@@ -161,7 +161,7 @@ class TestRepetition:
         assert "a page as the next one that it had given before: PageInfo(" in str(error)
         assert f"page={lead + 1}" in str(error) or f"'page': {lead + 1}" in str(error)
         assert str(error.request.url).endswith(lists.requests[-1].target)
-        assert (error.attempts, error.sent) == (0, "no")
+        assert (error.attempts, error.sent) == (0, "yes")
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
     async def test_the_message_keeps_secrets(self, open_lists: Any) -> None:
@@ -210,7 +210,7 @@ class TestBounds:
             items, error = await lists.items(await lists.first())
             assert items == tens(1, 3)
             assert type(error) is LimitExceeded
-            assert (error.limit, error.value, error.attempts, error.sent) == ("max_pages", 3, 0, "no")
+            assert (error.limit, error.value, error.attempts, error.sent) == ("max_pages", 3, 0, "yes")
             assert "max_pages (3) was exceeded" in str(error)
             assert error.request is not None
             assert error.request.method == "GET"

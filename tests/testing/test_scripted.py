@@ -10,8 +10,9 @@ import trio
 
 from trioclient._codec.body import content_body, json_body
 from trioclient._codec.url import Target
-from trioclient._faults import ClosedFault, ConnectFault, DisconnectFault, ProtocolFault, TimeoutFault
+from trioclient._faults import ClosedFault, ConnectFault, DisconnectFault, ProtocolFault, StallFault, TimeoutFault
 from trioclient._net.protocol import PhaseScope, WireRequest
+from trioclient._policy.stall import Stall
 from trioclient._types import Limits, Timeouts
 from trioclient.testing import ScriptedTransport, ScriptExhausted, drop, fault, reply
 
@@ -353,3 +354,24 @@ async def test_cancelled_at_every_checkpoint(autojump_clock):
 def test_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("by_function", [False, True])
+@pytest.mark.parametrize("entry", [fault("connect"), fault("write"), fault("disconnect"), reply()])
+async def test_how_far_it_got_before_is_never_taken_back(autojump_clock, entry, by_function):
+    request = wire_request(content=b"body")
+    request.sent = "yes"
+    with suppress(ConnectFault, DisconnectFault):
+        await exchange(ScriptedTransport((lambda seen: entry) if by_function else entry), request)
+    assert request.sent == "yes"
+
+
+@pytest.mark.parametrize(("after", "error", "at"), [(math.inf, StallFault, 7.0), (6.9, DisconnectFault, 6.9)])
+async def test_a_body_that_stalls(autojump_clock, after, error, at):
+    request = wire_request(content=b"body")
+    request.stall = Stall(within=7.0)
+    began = trio.current_time()
+    with pytest.raises(error):
+        await exchange(ScriptedTransport(fault("write", after=after)), request)
+    assert trio.current_time() - began == at
+    assert request.sent == "maybe"

@@ -179,6 +179,7 @@ class Walk(Generic[PageT]):
                 limit="max_pages",
                 value=self._max_pages,
                 request=place.call.record(),
+                sent="yes",
             )
         try:
             request = next_request(
@@ -220,7 +221,10 @@ def _step(call: PreparedCall) -> bytes:
 
 def _misfit(place: Place | None, message: str, method: str) -> APIResponseValidationError:
     """The error for what `method` of the page at `place` made of the answer."""
-    error = APIResponseValidationError(message, request=None if place is None else place.call.record())
+    if place is None:
+        error = APIResponseValidationError(message)
+    else:
+        error = APIResponseValidationError(message, request=place.call.record(), sent="yes")
     error.advice = f"The server's answer is at fault, or {method} of the page class."
     return error
 

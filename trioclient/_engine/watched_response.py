@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import trio
 
 from .._faults import StallFault
-from .._policy.stall import Progress
+from .._net.progress import Progress
 
 if TYPE_CHECKING:
+    from .._net.progress import Least
     from .._net.protocol import WireResponse
-    from .._policy.stall import Stall
     from .._types import RawHeaders
 
 __all__ = ["WatchedResponse"]
@@ -22,7 +22,7 @@ class WatchedResponse:
 
     __slots__ = ("_progress", "_response", "headers", "http_version", "status")
 
-    def __init__(self, response: WireResponse, stall: Stall) -> None:
+    def __init__(self, response: WireResponse, stall: Least) -> None:
         self._response = response
         self._progress = Progress(stall)
         self.status: int = response.status

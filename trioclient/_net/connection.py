@@ -25,8 +25,8 @@ from .._codec.body import NO_BODY
 from .._faults import ClosedFault, DisconnectFault, StallFault
 from .._http1.request import LAST_CHUNK, encode_chunk, encode_head
 from .._http1.response import Head, ResponseParser
-from .._policy.stall import Progress
 from .pieces import aiter_pieces
+from .progress import Progress
 from .single_nursery import open_single_nursery
 from .watched_writing import WatchedWriting
 

@@ -22,6 +22,7 @@ from .httpx_pool import pool_size
 from .httpx_trace import ExchangeTrace
 from .permits import Permit, Permits
 from .pieces import PieceIterator, aiter_pieces
+from .progress import slice_bytes
 from .single_nursery import ungrouped
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class HttpxTransport:
 
     async def _exchange(self, request: WireRequest, phases: PhaseScope, permit: Permit) -> HttpxResponse:
         trace = ExchangeTrace(request, phases)
-        at_most = None if request.stall is None else request.stall.slice_bytes
+        at_most = None if request.stall is None else slice_bytes(request.stall)
         upload = _upload_class(self._library)(request.body, at_most)
         built = build_request(self._client, self._library, request, timeouts_of(request), upload, {"trace": trace})
         phases.enter("httpx", math.inf)

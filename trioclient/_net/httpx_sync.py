@@ -34,6 +34,7 @@ from .httpx_delivery import Delivery
 from .httpx_pool import pool_size
 from .permits import Permit, Permits
 from .pieces import Sending
+from .progress import slice_bytes
 
 if TYPE_CHECKING:
     import httpx
@@ -96,7 +97,7 @@ class HttpxThreadTransport:
                 await trio.to_thread.run_sync(self._client.close, abandon_on_cancel=True, limiter=self._threads)
 
     async def _send(self, request: WireRequest, phases: PhaseScope, exchange: _Exchange) -> HttpxThreadResponse:
-        at_most = None if request.stall is None else request.stall.slice_bytes
+        at_most = None if request.stall is None else slice_bytes(request.stall)
         upload = _upload_class(self._library)(request.body, exchange, at_most)
         timeouts = _clipped(timeouts_of(request), phases.ceiling - trio.current_time())
         trace = functools.partial(_trace, Delivery(request), exchange)

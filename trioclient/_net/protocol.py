@@ -18,8 +18,8 @@ from .._codec.headers import header_lines
 if TYPE_CHECKING:
     from .._codec.body import RequestBody
     from .._codec.url import Target
-    from .._policy.stall import Stall
     from .._types import Limits, RawHeaders, Sent, Timeouts
+    from .progress import Least
 
 __all__ = ["PhaseScope", "Transport", "TransportStatistics", "WireRequest", "WireResponse"]
 
@@ -76,7 +76,7 @@ class WireRequest(msgspec.Struct, eq=False):
     """May be sent again on another connection if a reused one turns out dead."""
     foreign: bool = False
     """It goes to another origin than the client's: a transport adds no credentials of its own."""
-    stall: Stall | None = None
+    stall: Least | None = None
     """The least progress its body must make; that of the answer's is not the transport's business."""
     sent: Sent = "no"
     """Only ever gets further, over redirects and answers to a challenge, too."""

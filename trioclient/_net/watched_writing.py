@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from .._faults import StallFault
-from .._policy.stall import Progress
+from .progress import Progress, slice_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .._policy.stall import Stall
+    from .progress import Least
 
 __all__ = ["WatchedWriting"]
 
@@ -30,7 +30,7 @@ class WatchedWriting:
     __slots__ = ("_progress", "_scope", "_seen", "_taken", "_write")
 
     def __init__(
-        self, stall: Stall, write: Callable[[bytes], Awaitable[bool]], taken: Callable[[], int] | None
+        self, stall: Least, write: Callable[[bytes], Awaitable[bool]], taken: Callable[[], int] | None
     ) -> None:
         self._progress = Progress(stall)
         self._scope = trio.CancelScope()
@@ -39,14 +39,14 @@ class WatchedWriting:
         self._seen = 0 if taken is None else taken()
 
     @property
-    def stall(self) -> Stall:
+    def stall(self) -> Least:
         """What it is held to."""
         return self._progress.stall
 
     async def write(self, data: bytes) -> bool:
         """What the function for it says, False where the server hung up."""
         progress = self._progress
-        step = progress.stall.slice_bytes if self._taken is None else max(len(data), 1)
+        step = slice_bytes(progress.stall) if self._taken is None else max(len(data), 1)
         progress.wait(trio.current_time())
         try:
             for start in range(0, len(data), step):

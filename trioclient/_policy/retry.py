@@ -92,7 +92,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     replay_unkeyed: bool = True
     """Whether a call that has no idempotency key, and needs one by its method, is retried although
     its bytes may have reached the server, which may then act twice. False retries it only where
-    no byte was sent, whatever the server says.
+    no byte was sent, whatever the server says. Nor is a 307 or 308 followed then that wants the
+    request again, or a challenge of an auth flow answered.
     """
     gate: bool = True
     """Whether a 429 or 503 that names a delay holds back the other calls of its limit group as well."""

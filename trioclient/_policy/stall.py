@@ -13,17 +13,13 @@ an answer is the read timeout's business.
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from .._types import checked_int, checked_seconds
 
-__all__ = ["Progress", "Stall"]
-
-_SMALLEST_SLICE: Final = 1024
-_LARGEST_SLICE: Final = 65_536
+__all__ = ["Stall"]
 
 
 class Stall(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +29,7 @@ class Stall(msgspec.Struct, frozen=True, kw_only=True):
 
     What the client writes itself is seen as it leaves, or as the other side takes it where the
     system tells (Linux, macOS). Of what goes through an ``httpx`` client each slice, of `at_least`
-    bytes but of 1 to 64 KiB, must be taken by the system `within` so many seconds; the flow control
+    bytes but of 1 to 64 KiB, must be taken by the system in `within` seconds; the flow control
     of HTTP/2 is not seen there, nor what a transport does that is not httpcore's.
     """
 
@@ -47,45 +43,3 @@ class Stall(msgspec.Struct, frozen=True, kw_only=True):
         force_setattr(self, "within", checked_seconds(self.within, "stall.within"))
         if not 0 < self.within < math.inf:
             raise ValueError(f"stall.within must be a finite number of seconds above 0, not {self.within!r}")
-
-    @property
-    def slice_bytes(self) -> int:
-        """How much to write at a time where progress shows only between two writes."""
-        return min(max(self.at_least, _SMALLEST_SLICE), _LARGEST_SLICE)
-
-
-class Progress:
-    """How one body moves, held against a `Stall`. Instants are seconds on one monotonic clock."""
-
-    __slots__ = ("_began", "_moved", "_waited", "stall")
-
-    def __init__(self, stall: Stall) -> None:
-        self.stall = stall
-        self._moved = 0
-        # Of the current span: when the wait began that is going on, and how long those before it took.
-        self._began: float | None = None
-        self._waited = 0.0
-
-    @property
-    def due(self) -> float:
-        """The instant by which enough must have moved; ``inf`` while nothing is waited for."""
-        return math.inf if self._began is None else self._began + self.stall.within - self._waited
-
-    def wait(self, now: float) -> None:
-        """From now on it is waited for the network."""
-        self._began = now
-
-    def rest(self, now: float) -> None:
-        """From now on it is not: whatever comes next is up to the caller."""
-        if self._began is not None:
-            self._waited += now - self._began
-            self._began = None
-
-    def move(self, size: int, now: float) -> None:
-        """So many bytes more have moved. With enough of them another span begins."""
-        self._moved += size
-        if self._moved >= self.stall.at_least:
-            self._moved = 0
-            self._waited = 0.0
-            if self._began is not None:
-                self._began = now
