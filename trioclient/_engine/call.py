@@ -132,6 +132,7 @@ class CallTrace:
         "next_retry_cost",
         "reservation",
         "retry_costs",
+        "rounds",
         "sent",
         "started",
         "throttled",
@@ -143,6 +144,8 @@ class CallTrace:
         self.deadline = started + call.settings.deadline
         self.attempts = 0
         """Copies of the request that were sent, or tried: a hedge counts."""
+        self.rounds = 0
+        """The same without hedges: the first one, and retries."""
         self.sent: Sent = "no"
         self.throttled = 0
         """Answers 429."""

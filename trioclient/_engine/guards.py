@@ -45,7 +45,7 @@ import trio
 from .._codec.url import Origin
 from .._errors import APIError, CircuitOpenError, DeadlineExceeded, LimitExceeded
 from .._policy.retry import BUDGET_SPENT, RetryPolicy
-from .call import CallTrace, horizon, utc
+from .call import Answer, CallTrace, horizon, utc
 from .limit_group import LimitGroup, LimitGroupStatistics
 from .origin_health import OriginHealth, OriginStatistics
 from .passage import Passage
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .._policy.breaker import CircuitBreaker
     from .._policy.concurrency import AdaptiveConcurrency
     from .._policy.rate import Rate
+    from .._types import Sent
     from .call import PreparedCall
     from .counts import Counts
     from .failure import Failure
@@ -125,7 +126,7 @@ class Guards:
             self._pass_circuit(health, trace, last_error)
             if not passage.begin(trio.current_time()):
                 assert last_error is not None
-                raise spent(last_error)
+                raise spent(self._refused(trace, last_error))
         except BaseException:
             passage.cut_off("no")
             raise
@@ -138,33 +139,24 @@ class Guards:
         due = health.circuit.due(now)
         if due is None:
             return
-        retry_at = self.wall() + due - now
-        if last_error is not None:
-            last_error.elapsed = now - trace.started
-            last_error.retry_at = utc(retry_at)
-            raise last_error
         message = f"too much has failed at this origin; it is tried again in {due - now:.3g} s at the latest"
-        raise trace.error(CircuitOpenError, message, now, retry_at=retry_at)
+        raise self._refused(trace, last_error, message, due, CircuitOpenError)
 
     async def _wait_for_permit(self, passage: Passage, trace: CallTrace, last_error: APIError | None) -> None:
         with self._counts.resting, trio.CancelScope(deadline=trace.deadline):
             await passage.take_permit()
             return
-        now = trio.current_time()
-        if last_error is not None:
-            last_error.elapsed = now - trace.started
-            raise last_error
         deadline = trace.call.settings.deadline
         message = f"the deadline of {deadline:g} s passed (waiting for one of the calls at once)"
-        raise trace.error(DeadlineExceeded, message, now)
+        raise self._refused(trace, last_error, message)
 
     async def _pass_gate(self, group: LimitGroup, trace: CallTrace, last_error: APIError | None) -> None:
         with self._counts.resting:
             while (now := trio.current_time()) < group.gate.held_until:
                 opens_at = group.gate.opens_at(now, self.draw())
                 if opens_at > horizon(trace):
-                    reason = f"the server asked all calls to wait another {opens_at - now:.3g} s"
-                    raise self._too_late(reason, opens_at, trace, last_error)
+                    wait = f"the server asked all calls to wait another {opens_at - now:.3g} s"
+                    raise self._refused(trace, last_error, f"{wait}, past this call's deadline", opens_at)
                 await trio.sleep_until(opens_at)
 
     async def _pass_rate(
@@ -174,50 +166,62 @@ class Guards:
             with self._counts.resting:
                 passage.reservation = await rate.reserve(trace.call.priced, until=horizon(trace))
         except TooLate as late:
-            wait = late.ready_at - trio.current_time()
-            reason = f"the rate lets this call begin in {wait:.3g} s"
-            raise self._too_late(reason, late.ready_at, trace, last_error) from None
+            wait = f"the rate lets this call begin in {late.ready_at - trio.current_time():.3g} s"
+            raise self._refused(trace, last_error, f"{wait}, past this call's deadline", late.ready_at) from None
         except LimitExceeded as unfit:
             now = trio.current_time()
             error = trace.error(LimitExceeded, unfit.message, now, limit=unfit.limit, value=unfit.value)
             error.advice = unfit.advice
             raise error from None
 
-    def _too_late(self, reason: str, at: float, trace: CallTrace, last_error: APIError | None) -> APIError:
+    def _refused(
+        self,
+        trace: CallTrace,
+        last_error: APIError | None,
+        message: str = "",
+        due: float | None = None,
+        kind: type[APIError] = DeadlineExceeded,
+    ) -> APIError:
+        """The error of a call that may not, or not in time; `due` is the instant at which one may."""
         now = trio.current_time()
-        retry_at = self.wall() + at - now
-        if last_error is not None:
-            last_error.elapsed = now - trace.started
+        retry_at = None if due is None else self.wall() + due - now
+        if last_error is None:
+            return trace.error(kind, message, now, retry_at=retry_at)
+        last_error.elapsed = now - trace.started
+        if retry_at is not None:
             last_error.retry_at = utc(retry_at)
-            return last_error
-        return trace.error(DeadlineExceeded, f"{reason}, past this call's deadline", now, retry_at=retry_at)
+        return last_error
 
     # After one.
 
-    def failed_unguarded(self, trace: CallTrace, failure: Failure) -> None:
-        """An attempt that passed no guard has failed: from now on there is something to watch."""
-        passage = Passage(
-            trace, self.group(trace.call), self.health(trace.call.target.origin), self._options, self._counts
-        )
-        passage.ended(failure, trace.sent, trio.current_time())
+    def ended(
+        self, trace: CallTrace, passage: Passage | None, result: Answer | Failure, sent: Sent
+    ) -> Answer | Failure:
+        """An attempt has; without `passage` it passed no guard. Gives the answer to be used from now on."""
+        good = isinstance(result, Answer) and result.status < 300
+        if passage is None:
+            if good:
+                self._went_well_unguarded(trace.call)
+            else:
+                # From now on there is something to watch.
+                group, health = self.group(trace.call), self.health(trace.call.target.origin)
+                passage = Passage(trace, group, health, self._options, self._counts)
+        if passage is not None:
+            result = passage.ended(result, sent, trio.current_time())
+        if good:
+            self._relax(trace.call)
+        return result
 
-    def may_retry(self, trace: CallTrace, status: int | None) -> bool:
-        """Whether the budget has enough left for a retry after this. It is taken when the retry is sent."""
-        budget = self.health(trace.call.target.origin).budget
-        if budget is None:
-            return True
-        trace.next_retry_cost = budget.cost_of(status)
-        return budget.may_spend(trace.next_retry_cost, self._counts.in_flight)
+    def _went_well_unguarded(self, call: PreparedCall) -> None:
+        """It began before the first of those that failed, and belongs to the same crowd."""
+        group, health = self._groups.get(self._key(call)), self._origins.get(call.target.origin)
+        if group is not None:
+            group.ended(False, trio.current_time(), self._counts.on_the_wire)
+        if health is not None and health.budget is not None:
+            health.budget.succeeded()
 
-    def went_well(self, call: PreparedCall, *, guarded: bool) -> None:
-        """After an attempt that did: forget what is at rest."""
-        if not guarded:
-            # It began before the first of those that failed, and belongs to the same crowd.
-            group, health = self._groups.get(self._key(call)), self._origins.get(call.target.origin)
-            if group is not None:
-                group.ended(False, trio.current_time(), self._counts.on_the_wire)
-            if health is not None and health.budget is not None:
-                health.budget.succeeded()
+    def _relax(self, call: PreparedCall) -> None:
+        """Forget what is at rest."""
         if self._always or self._counts.sleeping:
             return  # who sleeps has failed before, and will ask what is left of the budget
         key, origin = self._key(call), call.target.origin
@@ -227,6 +231,14 @@ class Guards:
         if health is not None and health.at_rest:
             del self._origins[origin]
         self.watchful = bool(self._groups or self._origins)
+
+    def may_retry(self, trace: CallTrace, status: int | None) -> bool:
+        """Whether the budget has enough left for a retry after this. It is taken when the retry is sent."""
+        budget = self.health(trace.call.target.origin).budget
+        if budget is None:
+            return True
+        trace.next_retry_cost = budget.cost_of(status)
+        return budget.may_spend(trace.next_retry_cost, self._counts.in_flight)
 
     def _join_run(self) -> None:
         """Forget what belongs to another trio run, whose instants are on another clock."""

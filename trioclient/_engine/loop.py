@@ -88,42 +88,36 @@ class Engine:
         """
         now = trio.current_time()
         trace = CallTrace(call, now)
-        retries = retried = 0
         last_error: APIError | None = None
         wire: WireRequest | None = None
         passage: Passage | None = None
-        counts = self.counts
+        guards, counts = self.guards, self.counts
         counts.calls += 1
         counts.in_flight += 1
         try:
             while True:
-                if self.guards.watchful or call.settings.hedge is not None:
-                    passage = await self.guards.admit(trace, last_error)
+                if guards.watchful or call.settings.hedge is not None:
+                    passage = await guards.admit(trace, last_error)
                     now = trio.current_time()
-                retried = retries
-                wire = self._request(call, retries)
-                delay = None if passage is None else passage.hedge_delay()
-                if delay is None:
+                wire = self._request(call, trace.rounds)
+                trace.rounds += 1
+                if passage is None or (delay := passage.hedge_delay()) is None:
                     phases = PhaseScope("read", wire.timeouts.read, now, trace.deadline)
                     trace.attempts += 1
                     result = await attempt(self._transport, call, wire, phases)
                 else:
-                    assert passage is not None
-                    result = await self._hedged(trace, wire, retries, passage, delay)
+                    result = await self._hedged(trace, wire, passage, delay)
                 sent, wire = wire.sent, None
                 trace.sent = further_sent(trace.sent, sent)
-                guarded = passage is not None
-                if passage is not None:
-                    result = passage.ended(result, sent, trio.current_time())
+                good = isinstance(result, Answer) and result.status < 300
+                if passage is not None or guards.watchful or not good:
+                    result = guards.ended(trace, passage, result, sent)
                     passage = None
-                if isinstance(result, Answer) and result.status < 300:
-                    if self.guards.watchful:
-                        self.guards.went_well(call, guarded=guarded)
+                if isinstance(result, Answer) and good:
                     if self._observer.watches:
                         await self._tell_done(trace, result, now)
                     return result, trace
-                last_error = await self._go_on(trace, result, guarded, retries, now)
-                retries += 1
+                last_error = await self._go_on(trace, result, now)
                 now = trio.current_time()
         finally:
             if wire is not None:
@@ -132,7 +126,8 @@ class Engine:
                 passage.cut_off("no" if wire is None else wire.sent)
             counts.in_flight -= 1
             counts.attempts += trace.attempts
-            counts.retries += retried
+            if trace.rounds > 1:
+                counts.retries += trace.rounds - 1
             tally = current_tally.get()
             if tally is not None:
                 tally.add(attempts=trace.attempts, throttled=trace.throttled, sent=trace.sent)
@@ -141,11 +136,9 @@ class Engine:
         """Seconds before a stream connects anew; see `_policy.reconnect`."""
         return reconnection_delay(self._policy, named=named, fruitless=fruitless, draw=self.guards.draw())
 
-    async def _hedged(
-        self, trace: CallTrace, wire: WireRequest, retries: int, passage: Passage, delay: float
-    ) -> Answer | Failure:
+    async def _hedged(self, trace: CallTrace, wire: WireRequest, passage: Passage, delay: float) -> Answer | Failure:
         """One attempt of two copies, the second sent after `delay` seconds without an answer."""
-        second = self._request(trace.call, retries)
+        second = self._request(trace.call, trace.rounds - 1)
 
         async def send(number: int) -> Answer | Failure:
             copy = second if number else wire
@@ -192,13 +185,11 @@ class Engine:
             settings.stall,
         )
 
-    async def _go_on(self, trace: CallTrace, failure: Failure, guarded: bool, retries: int, began: float) -> APIError:
+    async def _go_on(self, trace: CallTrace, failure: Failure, began: float) -> APIError:
         """Sleep until the next attempt and return this one's error, or raise it."""
         now, wall = trio.current_time(), self.guards.wall()
         outcome = _outcome(trace, failure, wall)
-        if not guarded:
-            self.guards.failed_unguarded(trace, failure)
-        decision = self._judge(trace, outcome, retries, now, wall)
+        decision = self._judge(trace, outcome, now, wall)
         error = error_of(trace, failure, now, retry_at=named_retry_at(outcome, wall))
         self._observer.attempted(
             trace,
@@ -214,13 +205,13 @@ class Engine:
             await trio.sleep_until(now + decision.delay)
         return error
 
-    def _judge(self, trace: CallTrace, outcome: Outcome, retries: int, now: float, wall: float) -> Retry | Stop:
+    def _judge(self, trace: CallTrace, outcome: Outcome, now: float, wall: float) -> Retry | Stop:
         draw = self.guards.draw()
         gate = self.guards.group(trace.call).gate
         decision = decide(
             self._policy,
             outcome,
-            retries_taken=retries,
+            retries_taken=trace.rounds - 1,
             max_retries=trace.call.settings.max_retries,
             now=now,
             deadline=horizon(trace),

@@ -151,15 +151,19 @@ class _Line:
         self.queued = _sum(self.queued, demand)
         try:
             while True:
+                now = trio.current_time()
                 instant = math.inf
                 if next(iter(self.queue)) is waiter:
-                    now = trio.current_time()
                     instant = self.meter.ready_at(now, demand)
                     if instant <= now:
                         return
                     if instant > until:
                         raise TooLate(instant, now)
-                await waiter.sleep_until(instant)
+                elif now >= until:
+                    # Those ahead wait for longer than it seemed.
+                    others = _difference(self.queued, demand)
+                    raise TooLate(self.meter.ready_at(now, demand, others), now)
+                await waiter.sleep_until(min(instant, until))
         finally:
             del self.queue[waiter]
             self.queued = _difference(self.queued, demand) if self.queue else NOTHING
