@@ -26,7 +26,7 @@ from ._codec.url import path_template
 from ._engine.limit_group import LimitGroupStatistics
 from ._engine.observe import Hook
 from ._engine.origin_health import OriginStatistics
-from ._engine.rate_limiter import RateLimiter, Reservation
+from ._engine.rate_limiter import RateLimiter, RateStatistics, Reservation
 from ._errors import (
     APIConnectionError,
     APIError,
@@ -131,6 +131,7 @@ __all__ = [
     "Rate",
     "RateLimitError",
     "RateLimiter",
+    "RateStatistics",
     "RequestOptions",
     "RequestRecord",
     "RequestTooLargeError",

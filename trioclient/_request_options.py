@@ -41,7 +41,7 @@ class RequestOptions(TypedDict, total=False):
     resume: bool
     """Of a GET stream of events: connect anew where it breaks off or ends, saying which event was the
     last. `max_retries` bounds the connections in a row that bring none; 0 resumes nothing."""
-    limit_group: str
+    limit_group: str | None
     """Whose limits the call shares: `max_at_once`, rate, adaptive concurrency and the pause after a
     429. Calls that name none share those of their origin."""
     hedge: Hedge | None

@@ -170,7 +170,7 @@ async def test_what_the_calls_of_an_item_came_to(
         tally = current_tally.get()
         assert tally is not None
         for number in attempts:
-            tally.add(attempts=number, throttled=0, sent="yes")
+            tally.add(attempts=number, retries=max(number - 1, 0), throttled=0, sent="yes")
         tally.throttled += throttled
 
     async with fan_out(call, range(5), max_at_once=1) as run:

@@ -107,6 +107,11 @@ class TestOff:
             assert guards_of(client).watchful
         assert not guards_of(client).watchful
 
+    async def test_what_is_no_trouble_leaves_nothing_behind(self, autojump_clock: Any) -> None:
+        client = client_of(reply(404))
+        await several(client, 3)
+        assert not guards_of(client).watchful
+
     async def test_everything_may_be_off(self, autojump_clock: Any) -> None:
         policy = RetryPolicy(initial_delay=0.0, max_delay=0.0, budget=None, gate=False)
         client = client_of(*[BUSY] * 300, OK, retry=policy, concurrency=None, max_retries=2)
@@ -180,6 +185,19 @@ class TestMaxAtOnce:
             await trio.sleep(0.1)
             nursery.start_soon(client.get, "/long")
 
+    async def test_who_would_wait_behind_a_closed_gate_fails_at_once(self, autojump_clock: Any) -> None:
+        client = client_of(reply(429, headers={"Retry-After": "60"}), OK, max_at_once=1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(several, client, 1)
+            await trio.sleep(0.1)
+            nursery.start_soon(several, client, 1)
+            await trio.sleep(0.1)
+            began = trio.current_time()
+            with pytest.raises(DeadlineExceeded) as caught:
+                await client.get("/x", options={"deadline": 5.0})
+            assert trio.current_time() == began
+            assert caught.value.retry_at is not None
+
     async def test_by_origin_or_by_name(self, autojump_clock: Any) -> None:
         client = client_of(reply(json=1, delay=1.0), max_at_once=1)
         async with trio.open_nursery() as nursery:
@@ -220,10 +238,36 @@ class TestAdaptiveConcurrency:
         assert group.limit is not None
         assert 10 <= group.limit <= 40
 
+    async def test_attempts_from_before_the_limit_say_nothing_of_it(self, autojump_clock: Any) -> None:
+        delays = itertools.chain([(1.0, BUSY)] * 30, [(20.0, BUSY)] * 200, itertools.repeat((20.0, OK)))
+
+        async def answer(_: Any) -> Any:
+            delay, what = next(delays)
+            await trio.sleep(delay)
+            return what
+
+        client = client_of(answer, max_retries=0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(several, client, 1000)
+            await trio.sleep(5.0)
+            assert client.statistics().limit_groups[0].limit == 700
+            await trio.sleep(20.0)
+            assert client.statistics().limit_groups[0].limit == 700
+
+    async def test_who_waits_is_not_in_flight(self, autojump_clock: Any) -> None:
+        client = client_of(OK, rate=Rate(requests=6, per=60.0), max_at_once=20)
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(client.get, "/x")
+            await trio.sleep(0.5)
+            (group,) = client.statistics().limit_groups
+            assert (group.in_flight, group.waiting) == (0, 9)
+            nursery.cancel_scope.cancel()
+
     async def test_it_can_be_turned_off(self, autojump_clock: Any) -> None:
         client = client_of(BUSY, max_retries=0, concurrency=None)
         await several(client, 200)
-        assert client.statistics().limit_groups[0].limit is None
+        assert client.statistics().limit_groups == ()
 
     async def test_never_over_max_at_once(self, autojump_clock: Any) -> None:
         client = client_of(*[BUSY] * 100, OK, max_retries=0, max_at_once=30, concurrency=AdaptiveConcurrency())
@@ -285,6 +329,27 @@ class TestRate:
         client = client_of(fault("connect"), OK, rate=Rate(requests=60, per=60.0, share=1.0), retry=AT_ONCE)
         await client.get("/x")
         assert instants(client) == [0, 0]
+
+    async def test_one_stray_429_is_not_taken_for_a_quota_of_one(self, autojump_clock: Any) -> None:
+        client = client_of(reply(429), OK, rate=Rate(requests=600, per=60.0, learn=True), max_retries=0)
+        await several(client, 1)
+        began = trio.current_time()
+        await several(client, 10)
+        assert trio.current_time() - began < 10.0
+
+    async def test_quotas_are_learned_if_asked(self, autojump_clock: Any) -> None:
+        told = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "30"}
+        for learn, seconds in ((False, 0.1), (True, 30.0)):
+            client = client_of(reply(json=1, headers=told), OK, rate=Rate(requests=6000, per=60.0, learn=learn))
+            await client.get("/x")
+            await client.get("/x")
+            assert instants(client)[1] == pytest.approx(seconds, rel=0.2, abs=0.1)
+
+    async def test_a_fan_out_does_not_pay_twice(self, autojump_clock: Any) -> None:
+        limiter = RateLimiter(Rate(requests=60))
+        client = client_of(OK, rate=limiter)
+        with pytest.raises(ValueError, match="rate is the client's own limiter"):
+            client.fan_out(lambda api, item: api.get("/x"), [1], max_at_once=1, rate=limiter)
 
     async def test_a_bug_in_the_estimate_is_the_callers(self, autojump_clock: Any) -> None:
         client = client_of(OK, rate=Rate(tokens=600, cost=lambda body: body["tokens"]), max_at_once=1)
@@ -403,12 +468,37 @@ class TestCircuit:
             await client.get("/x")
         assert await client.get("/x") == 1
 
-    async def test_a_retry_fails_with_what_had_come(self, autojump_clock: Any) -> None:
-        client = client_of(BUSY, breaker=CircuitBreaker(of=2, open_for=10.0), max_retries=5)
-        with pytest.raises(InternalServerError) as caught:
+    async def test_a_retry_is_given_up_at_once_with_what_had_come(self, autojump_clock: Any) -> None:
+        reasons: list[str] = []
+        client = client_of(
+            BUSY,
+            breaker=CircuitBreaker(of=2, open_for=10.0),
+            max_retries=5,
+            hooks=[lambda record: reasons.append(record.reason)],
+        )
+        guards_of(client).wall = lambda: 1_000_000_000.0
+        with pytest.raises(InternalServerError, match="not retried: the circuit is open") as caught:
             await client.get("/x")
-        assert caught.value.attempts == 2
+        assert (caught.value.attempts, caught.value.elapsed) == (2, 0.5)
         assert caught.value.retry_at is not None
+        assert caught.value.retry_at.timestamp() == 1_000_000_010
+        assert reasons == ["status 503", "the circuit is open"]
+
+    async def test_one_that_opens_during_a_back_off_ends_the_call(self, autojump_clock: Any) -> None:
+        client = client_of(BUSY, breaker=CircuitBreaker(of=3, open_for=10.0), max_retries=5)
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def fails() -> None:
+                with pytest.raises(InternalServerError) as caught:
+                    await client.get("/x")
+                assert (caught.value.attempts, caught.value.elapsed) == (1, 0.5)
+                assert caught.value.retry_at is not None
+
+            await trio.sleep(0.1)
+            for _ in range(2):
+                with pytest.raises(InternalServerError):
+                    await client.get("/x", options={"max_retries": 0})
 
     async def test_it_is_asked_again_after_the_wait(self, autojump_clock: Any) -> None:
         client = client_of(reply(503, delay=1.0), breaker=self.BREAKER, max_retries=0, max_at_once=1)
@@ -459,6 +549,35 @@ class TestHedge:
         client = client_of(reply(json=1, delay=5.0), hedge=Hedge(after=1.0))
         await client.request(method, "/x", **arguments)
         assert len(instants(client)) == 1
+
+    async def test_it_is_no_retry(self, autojump_clock: Any) -> None:
+        records: list[Any] = []
+        client = client_of(reply(json=1, delay=5.0), OK, hedge=Hedge(after=1.0), hooks=[records.append])
+        response = await client.with_raw_response.get("/x")
+        assert response.retries_taken == 0
+        assert [record.attempt for record in records] == [1]
+
+    async def test_a_quota_learned_meanwhile_is_no_fault_of_the_call(self, autojump_clock: Any) -> None:
+        limiter = RateLimiter(Rate(tokens=1000, cost=len, learn=True))
+        client = client_of(reply(json=1, delay=5.0), hedge=Hedge(after=1.0), rate=limiter)
+        small = [(b"x-ratelimit-limit-tokens", b"10"), (b"x-ratelimit-remaining-tokens", b"10")]
+        small.append((b"x-ratelimit-reset-tokens", b"60s"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(several, client, 1)
+
+            @nursery.start_soon
+            async def post() -> None:
+                assert await client.post("/x", body="x" * 100) == 1
+
+            await trio.sleep(0.5)
+            limiter.learn(200, small)
+
+    async def test_many_fixed_delays_leave_nothing_behind(self, autojump_clock: Any) -> None:
+        client = client_of(OK)
+        for number in range(50):
+            await client.get("/x", options={"hedge": Hedge(after=1.0 + number)})
+        assert client.statistics().origins == ()
+        assert not guards_of(client).watchful
 
     async def test_of_one_call_alone(self, autojump_clock: Any) -> None:
         client = client_of(reply(json=1, delay=5.0))
@@ -545,6 +664,18 @@ async def test_cancelled_at_any_instant_nothing_is_lost(autojump_clock: Any, nam
         await trio.sleep(100.0)  # whatever was open or closed is over
         with trio.fail_after(50.0):
             await call()
+
+
+async def test_a_group_in_use_is_not_forgotten(autojump_clock: Any) -> None:
+    client = client_of(reply(json=1, delay=1.0), max_at_once=1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(client.get, "/x")
+        await trio.sleep(0.1)
+        for number in range(1001):
+            nursery.start_soon(several, client.with_options(limit_group=f"tenant {number}"), 1)
+        await trio.sleep(0.1)
+        nursery.start_soon(client.get, "/x")
+    assert instants(client)[-1] == 1.0
 
 
 async def test_a_client_led_to_many_origins_forgets_the_oldest(autojump_clock: Any) -> None:

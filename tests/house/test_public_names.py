@@ -66,6 +66,7 @@ PUBLIC = [
     "Rate",
     "RateLimitError",
     "RateLimiter",
+    "RateStatistics",
     "RequestOptions",
     "RequestRecord",
     "RequestTooLargeError",

@@ -300,6 +300,27 @@ class TestRetryAt:
         assert verdict(BROKEN, max_retries=0).retry_at is None  # type: ignore[union-attr]
 
 
+class TestCircuit:
+    @pytest.mark.parametrize(
+        ("due", "expected"),
+        [
+            (NOW - 1.0, Retry(0.5, "status 503", "back-off")),
+            (NOW + 0.5, Retry(0.5, "status 503", "back-off")),
+            (NOW + 0.75, Stop("the circuit is open", WALL + 0.75)),
+            (NOW + 60.0, Stop("the circuit is open", WALL + 60.0)),
+        ],
+    )
+    def test_one_that_is_open_for_longer_than_the_delay(self, due: float, expected: Retry | Stop) -> None:
+        assert verdict(ANSWER, circuit_due=due) == expected
+
+    def test_it_goes_before_the_deadline(self) -> None:
+        assert verdict(ANSWER, circuit_due=NOW + 60.0, deadline=NOW) == Stop("the circuit is open", WALL + 60.0)
+
+    def test_the_gate_may_open_later(self) -> None:
+        decision = verdict(ANSWER, circuit_due=NOW + 5.0, held_until=NOW + 5.0)
+        assert decision == Retry(5.0, "status 503", "gate")
+
+
 class TestGate:
     @pytest.mark.parametrize(
         ("outcome", "held_until", "expected"),

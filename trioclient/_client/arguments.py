@@ -71,7 +71,8 @@ def checked_kind(value: T, kind: type[T], argument: str) -> T:
 def checked_or_none(kind: type[T], value: T | None, argument: str) -> T | None:
     """An instance of `kind`, or None."""
     if value is not None and not isinstance(value, kind):
-        raise TypeError(f"{argument} must be a {kind.__name__} or None, not {value!r}")
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise TypeError(f"{argument} must be {article} {kind.__name__} or None, not {value!r}")
     return value
 
 

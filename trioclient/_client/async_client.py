@@ -287,6 +287,8 @@ class AsyncAPIClient(AsyncCalls):
             async for outcome in run:
                 ...
         """
+        if rate is not None and rate is self._guards.rate:
+            raise ValueError("rate is the client's own limiter, by which its calls go already: leave it out")
         run = fan_out(
             partial(call, self),
             items,

@@ -60,7 +60,7 @@ class Account:
     def add_retries(self, tally: AttemptTally) -> None:
         """Of an item with other than one attempt, or with one that was throttled."""
         self.retried += tally.attempts > 1
-        self.retries += _retries_of(tally)
+        self.retries += tally.retries
         self.throttled += tally.throttled
 
     def cut_off(self, tally: AttemptTally) -> None:
@@ -104,7 +104,7 @@ class Account:
             rate=_per_second(recent, seconds),
             eta=self._eta(now, total, recent, seconds),
             throttled=self.throttled + sum(tally.throttled for tally in tallies),
-            retries=self.retries + sum(_retries_of(tally) for tally in tallies),
+            retries=self.retries + sum(tally.retries for tally in tallies),
             budget_left=client.budget_left,
             limit=client.limit,
             held_for=client.held_for,
@@ -124,8 +124,3 @@ class Account:
 
 def _per_second(count: int, seconds: float) -> float:
     return count / seconds if seconds > 0.0 else 0.0
-
-
-def _retries_of(tally: AttemptTally) -> int:
-    """Attempts beyond the first of each call; a call may also have ended before it made one."""
-    return max(0, tally.attempts - tally.calls)

@@ -100,7 +100,7 @@ class AsyncAPIResponse(Generic[T]):
     @property
     def retries_taken(self) -> int:
         """Attempts after the first."""
-        return self._trace.attempts - 1
+        return self._trace.rounds - 1
 
     @property
     def request_id(self) -> str | None:

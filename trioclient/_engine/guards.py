@@ -37,6 +37,7 @@ The decisions are pure and lie in `_policy`; here is who is asked, when, and wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, Union
 
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
     from .counts import Counts
     from .failure import Failure
 
-__all__ = ["GuardOptions", "Guards", "spent"]
+__all__ = ["GuardOptions", "Guards", "not_retried"]
 
 KeptT = TypeVar("KeptT", LimitGroup, OriginHealth)
 
@@ -113,6 +114,8 @@ class Guards:
         passage = Passage(trace, group, health, self._options, self._counts)
         try:
             if not passage.take_permit_nowait():
+                if group.gate.held_until > horizon(trace):  # which it would reach in time at the best
+                    await self._pass_gate(group, trace, last_error)
                 await self._wait_for_permit(passage, trace, last_error)
             while True:
                 if trio.current_time() < group.gate.held_until:
@@ -126,7 +129,7 @@ class Guards:
             self._pass_circuit(health, trace, last_error)
             if not passage.begin(trio.current_time()):
                 assert last_error is not None
-                raise spent(self._refused(trace, last_error))
+                raise not_retried(self._refused(trace, last_error), BUDGET_SPENT)
         except BaseException:
             passage.cut_off("no")
             raise
@@ -209,19 +212,25 @@ class Guards:
         if passage is not None:
             result = passage.ended(result, sent, trio.current_time())
         if good:
-            self._relax(trace.call)
+            self.relax(trace.call)
         return result
 
     def _went_well_unguarded(self, call: PreparedCall) -> None:
         """It began before the first of those that failed, and belongs to the same crowd."""
         group, health = self._groups.get(self._key(call)), self._origins.get(call.target.origin)
         if group is not None:
-            group.ended(False, trio.current_time(), self._counts.on_the_wire)
+            group.ended(False, trio.current_time(), self._counts.on_the_wire, counted=False)
         if health is not None and health.budget is not None:
             health.budget.succeeded()
 
-    def _relax(self, call: PreparedCall) -> None:
-        """Forget what is at rest."""
+    def circuit_due(self, call: PreparedCall, now: float) -> float:
+        """The instant at which the circuit lets the next attempt go; ``-inf`` where it is closed."""
+        circuit = self.health(call.target.origin).circuit
+        due = None if circuit is None else circuit.due(now)
+        return -math.inf if due is None else due
+
+    def relax(self, call: PreparedCall) -> None:
+        """Forget what is at rest: `call` has ended."""
         if self._always or self._counts.sleeping:
             return  # who sleeps has failed before, and will ask what is left of the budget
         key, origin = self._key(call), call.target.origin
@@ -322,7 +331,9 @@ class Guards:
         one = kept.get(key)
         if one is None:
             if len(kept) >= _MOST_KEPT:
-                del kept[next(iter(kept))]
+                oldest_idle = next((key for key, other in kept.items() if other.idle), None)
+                if oldest_idle is not None:  # else there are as many as calls in flight
+                    del kept[oldest_idle]
             one = kept[key] = make()
             self.watchful = True
         return one
@@ -332,7 +343,7 @@ def _named(key: Hashable) -> str:
     return f"{key.scheme}://{key.authority}" if isinstance(key, Origin) else str(key)
 
 
-def spent(error: APIError) -> APIError:
-    """The error of a call that is not tried again for want of budget, saying so."""
-    error.message += f"; not retried: {BUDGET_SPENT}"
+def not_retried(error: APIError, reason: str) -> APIError:
+    """The error, saying why its call is not tried again."""
+    error.message += f"; not retried: {reason}"
     return error

@@ -43,7 +43,7 @@ class LimitGroupStatistics(NamedTuple):
 class LimitGroup:
     """Made when it is first needed; while it is `at_rest` it knows nothing that a new one would not."""
 
-    __slots__ = ("_most", "adaptive", "concurrency", "gate", "permits", "rate", "throttled")
+    __slots__ = ("_most", "adaptive", "concurrency", "gate", "permits", "rate", "throttled", "under_way")
 
     def __init__(
         self,
@@ -61,6 +61,8 @@ class LimitGroup:
         self.concurrency = concurrency
         self.adaptive = None if concurrency is None else ConcurrencyLimit(concurrency, min(ceiling, self._most))
         self.rate = rate
+        self.under_way = 0
+        """Of the permits taken, those of attempts that are past all waiting, and of answers left unread."""
         self.throttled = 0
         """Answers 429 so far."""
 
@@ -71,6 +73,11 @@ class LimitGroup:
         """
         return self._most != math.inf
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is inside, or in line."""
+        return self.permits.taken == self.permits.waiting == 0
+
     def at_rest(self, now: float) -> bool:
         return (
             now >= self.gate.held_until
@@ -80,13 +87,21 @@ class LimitGroup:
             and (self.adaptive is None or self.adaptive.at_rest)
         )
 
-    def ended(self, overloaded: bool, now: float, in_flight: int) -> None:
+    def leave(self, *, begun: bool = True) -> None:
+        """Give a permit back."""
+        self.under_way -= begun
+        self.permits.give_back()
+
+    def ended(self, overloaded: bool, now: float, in_flight: int, *, counted: bool) -> None:
         """An attempt has ended; `in_flight` counts those on the wire, it included."""
         adaptive = self.adaptive
         if adaptive is None:
             return
         if adaptive.limit != math.inf:
-            in_flight = self.permits.taken  # which all of them have by now
+            if not counted:
+                adaptive.skip()
+                return
+            in_flight = self.under_way
         adaptive.record(overloaded, now, in_flight)
         limit = min(self._most, adaptive.limit)
         if limit != self.permits.limit:
@@ -94,11 +109,11 @@ class LimitGroup:
 
     def statistics(self, name: str, now: float) -> LimitGroupStatistics:
         """As it stands; readable from any thread."""
-        permits, rate = self.permits, self.rate
+        permits = self.permits
         return LimitGroupStatistics(
             name=name,
-            in_flight=permits.taken,
-            waiting=permits.waiting + (0 if rate is None else rate.waiting),
+            in_flight=self.under_way,
+            waiting=permits.waiting + permits.taken - self.under_way,
             limit=None if permits.limit == math.inf else int(permits.limit),
             held_for=max(0.0, self.gate.held_until - now),
             throttled=self.throttled,

@@ -23,7 +23,7 @@ import functools
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -34,6 +34,7 @@ from .._net.protocol import PhaseScope, WireRequest
 from .._policy.reconnect import reconnection_delay
 from .._policy.retry import (
     BUDGET_SPENT,
+    CIRCUIT_OPEN,
     Outcome,
     Retry,
     Stop,
@@ -48,7 +49,7 @@ from .attempt import attempt
 from .call import READ_TIMEOUT, RETRY_COUNT, Answer, CallTrace, PreparedCall, horizon
 from .counts import Counts
 from .failure import Failure, error_of
-from .guards import GuardOptions, Guards, spent
+from .guards import GuardOptions, Guards, not_retried
 from .hedged import race
 from .tally import current_tally
 
@@ -59,6 +60,9 @@ if TYPE_CHECKING:
     from .passage import Passage
 
 __all__ = ["Engine"]
+
+_NOT_RETRIED: Final = (BUDGET_SPENT, CIRCUIT_OPEN)
+"""Reasons that lie in other calls, so that an error says them."""
 
 
 class Engine:
@@ -126,11 +130,11 @@ class Engine:
                 passage.cut_off("no" if wire is None else wire.sent)
             counts.in_flight -= 1
             counts.attempts += trace.attempts
-            if trace.rounds > 1:
-                counts.retries += trace.rounds - 1
+            retries = trace.rounds - 1 if trace.rounds else 0
+            counts.retries += retries
             tally = current_tally.get()
             if tally is not None:
-                tally.add(attempts=trace.attempts, throttled=trace.throttled, sent=trace.sent)
+                tally.add(attempts=trace.attempts, retries=retries, throttled=trace.throttled, sent=trace.sent)
 
     def reconnection_delay(self, *, named: int | None, fruitless: int) -> float:
         """Seconds before a stream connects anew; see `_policy.reconnect`."""
@@ -190,7 +194,8 @@ class Engine:
         now, wall = trio.current_time(), self.guards.wall()
         outcome = _outcome(trace, failure, wall)
         decision = self._judge(trace, outcome, now, wall)
-        error = error_of(trace, failure, now, retry_at=named_retry_at(outcome, wall))
+        retry_at = decision.retry_at if isinstance(decision, Stop) else named_retry_at(outcome, wall)
+        error = error_of(trace, failure, now, retry_at=retry_at)
         self._observer.attempted(
             trace,
             status=outcome.status,
@@ -200,7 +205,8 @@ class Engine:
             reason=decision.reason,
         )
         if isinstance(decision, Stop):
-            raise spent(error) if decision.reason is BUDGET_SPENT else error
+            self.guards.relax(trace.call)
+            raise not_retried(error, decision.reason) if decision.reason in _NOT_RETRIED else error
         with self.counts.resting:
             await trio.sleep_until(now + decision.delay)
         return error
@@ -219,6 +225,7 @@ class Engine:
             draw=draw,
             held_until=gate.opens_at(now, draw),
             budget_left=self.guards.may_retry(trace, outcome.status),
+            circuit_due=self.guards.circuit_due(trace.call, now),
         )
         held_back = gate_delay(self._policy, outcome)
         if held_back is not None:

@@ -23,7 +23,7 @@ class OriginStatistics(NamedTuple):
 
     origin: str
     budget_left: float | None
-    """What is left of the retry budget; None without one."""
+    """What a retry could spend of the budget, at most twice the size of the bucket; None without one."""
     circuit: CircuitState | None
     """None without a circuit breaker."""
 
@@ -38,6 +38,11 @@ class OriginHealth:
         self.circuit = Circuit(breaker) if breaker is not None else None
         # By what was asked for: calls may say different things, few in number.
         self._delays: dict[Hedge, HedgeDelay] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether it may be forgotten for want of room: always, as it only warns."""
+        return True
 
     @property
     def at_rest(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from .._errors import LimitExceeded
 from .._faults import Fault
 from .._policy.breaker import verdict_of
 from .._policy.concurrency import overloaded
@@ -40,6 +41,7 @@ class Passage:
 
     __slots__ = (
         "_began",
+        "_begun",
         "_counts",
         "_group",
         "_health",
@@ -60,6 +62,7 @@ class Passage:
         self._options = options
         self._counts = counts
         self._began = 0.0
+        self._begun = False
         self._permits = 0
         self._ticket: Ticket | None = None
         self._retry_cost = 0.0
@@ -71,6 +74,8 @@ class Passage:
     def take_permit_nowait(self) -> bool:
         taken = self._group.permits.take_nowait()
         self._permits += taken
+        if self._begun:
+            self._group.under_way += taken
         return taken
 
     async def take_permit(self) -> None:
@@ -96,6 +101,8 @@ class Passage:
         if circuit is not None:
             self._ticket = circuit.begin(now)
         trace.reservation = self.reservation
+        self._begun = True
+        self._group.under_way += self._permits
         return True
 
     # The second copy.
@@ -106,7 +113,7 @@ class Passage:
         hedge, body = call.settings.hedge, call.body
         if hedge is None or not call.keyed or body.content is None or body.progress is not None:
             return None
-        return self._health.hedge_delay(hedge).delay()
+        return self._health.hedge_delay(hedge).delay() if hedge.after is None else hedge.after
 
     def allow_second(self) -> bool:
         """Take all it needs, if that is there without waiting."""
@@ -115,7 +122,10 @@ class Passage:
             return False
         reservation = None
         if group.rate is not None:
-            reservation = group.rate.reserve_nowait(self._trace.call.priced)
+            try:
+                reservation = group.rate.reserve_nowait(self._trace.call.priced)
+            except LimitExceeded:  # by what was learned since the first copy went
+                return False
             if reservation is None:
                 return False
         if not self.take_permit_nowait() or not self._pays_for_second():
@@ -150,7 +160,7 @@ class Passage:
         if concurrency is not None:
             # A deadline is the caller's patience with all of the call, and says little of the server.
             signal = now < trace.deadline and overloaded(concurrency, status, fault)
-            group.ended(signal, now, self._counts.on_the_wire)
+            group.ended(signal, now, self._counts.on_the_wire, counted=self._permits > 0)
         if self._ticket is not None and self._health.circuit is not None:
             self._health.circuit.end(self._ticket, verdict_of(status, fault), now)
         if good and (budget := self._health.budget) is not None:
@@ -159,7 +169,7 @@ class Passage:
             elif trace.attempts == 1:
                 budget.succeeded()
         hedge = trace.call.settings.hedge
-        if hedge is not None and good:
+        if hedge is not None and hedge.after is None and good:
             # Of two copies the first would have taken no less: what lies beyond the delay stays there.
             self._health.hedge_delay(hedge).record(now - self._began)
         if sent == "no":
@@ -167,7 +177,7 @@ class Passage:
         if isinstance(result, Answer) and result.unread is not None and group.counts_unread and self._permits:
             self._give_permits_back(keep=1)
             self._permits = 0
-            return result._replace(unread=_Permitted(result.unread, group.permits.give_back))
+            return result._replace(unread=_Permitted(result.unread, group.leave))
         self._give_permits_back()
         return result
 
@@ -184,7 +194,7 @@ class Passage:
     def _give_permits_back(self, keep: int = 0) -> None:
         while self._permits > keep:
             self._permits -= 1
-            self._group.permits.give_back()
+            self._group.leave(begun=self._begun)
 
 
 class _Permitted:

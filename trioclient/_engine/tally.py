@@ -21,7 +21,7 @@ __all__ = ["AttemptTally", "current_tally"]
 class AttemptTally:
     """Running numbers; their owner sets them back as it sees fit."""
 
-    __slots__ = ("attempts", "calls", "sent", "throttled")
+    __slots__ = ("attempts", "calls", "retries", "sent", "throttled")
 
     def __init__(self) -> None:
         self.reset()
@@ -29,15 +29,17 @@ class AttemptTally:
     def reset(self) -> None:
         self.calls = 0
         self.attempts = 0
+        self.retries = 0
         self.throttled = 0
         """Answers 429."""
         self.sent: Sent = "no"
         """Of the attempt that got furthest."""
 
-    def add(self, *, attempts: int, throttled: int, sent: Sent) -> None:
+    def add(self, *, attempts: int, retries: int, throttled: int, sent: Sent) -> None:
         """One more call has ended."""
         self.calls += 1
         self.attempts += attempts
+        self.retries += retries
         self.throttled += throttled
         self.sent = further_sent(self.sent, sent)
 

@@ -117,16 +117,17 @@ class ConcurrencyLimit:
         "limit",
     )
 
+    _lowered_at: float
+    _overload_seen_at: int
+    """How many were in flight when the limit was lowered last."""
+
     def __init__(self, options: AdaptiveConcurrency, ceiling: float) -> None:
         self._options = options
         self._ceiling = ceiling
         self.limit = math.inf
         """A whole number, or ``inf`` while nothing is limited."""
-        self._overload_seen_at = 0
-        """How many were in flight when the limit was lowered last."""
         self._unheard = 0
         """Attempts yet to end that were sent before the last decrease."""
-        self._lowered_at = -math.inf
         self._overload_at = -math.inf
         """The instant of the last overloaded attempt."""
         self._forget_spell()
@@ -148,13 +149,15 @@ class ConcurrencyLimit:
             return
         if now - self._overload_at > window:
             self._forget_spell()
-        if self.at_rest:
-            self._most = 0
-        self._most = max(self._most, in_flight)
+        self._most = in_flight if self.at_rest else max(self._most, in_flight)
         if self._is_overload(overloaded, now):
             self._lower(now, in_flight)
         elif self.limit != math.inf:
             self._count_in_round(overloaded)
+
+    def skip(self) -> None:
+        """An attempt has ended that was sent before there was a limit, and says nothing of it."""
+        self._unheard = max(0, self._unheard - 1)
 
     def _is_overload(self, overloaded: bool, now: float) -> bool:
         if overloaded:

@@ -3,10 +3,10 @@
 The delay is fixed, or a percentile of how long the last answers took: with the 95th, one call in
 twenty sends a second copy (Dean and Barroso, "The Tail at Scale", 2013).
 
-What is learned from. The seconds from the start of the call's first copy to the head of the answer
-that won. Cancelled copies would be missing from any other account; here they do no harm, because
-a second copy that wins was sent after the delay: its answer counts as later than the delay, as
-the first copy's was.
+What is learned from. The seconds from the start of the first copy to the answer that won: all of
+it, or the head of a stream. Cancelled copies would be missing from any other account; here they do
+no harm, because a second copy that wins was sent after the delay: its answer counts as later than
+the delay, as the first copy's was.
 
 How it is kept. A histogram of 16 classes to the octave, from a microsecond to four and a half
 hours, in which an answer counts half as much after 128 more. So
@@ -70,6 +70,9 @@ class HedgeDelay:
 
     __slots__ = ("_age", "_answers", "_counts", "_delay", "_fresh_until", "_hedge", "_total")
 
+    _delay: float
+    """As it was looked up last."""
+
     def __init__(self, hedge: Hedge) -> None:
         self._hedge = hedge
         self._answers = 0
@@ -77,7 +80,6 @@ class HedgeDelay:
         self._total = 0.0
         self._age = 0
         """Answers since the counts were last written down."""
-        self._delay = 0.0
         self._fresh_until = 0
         """The number of answers from which on the delay is looked up again."""
 

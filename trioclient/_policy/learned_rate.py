@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from .pace import SpentWindow
 
@@ -42,10 +42,12 @@ _DIMENSIONS: Final[dict[str, Dimension]] = {
     "output_tokens": "tokens",
 }
 _TOO_MANY_REQUESTS: Final = 429
+_FEW: Final = 10
+"""So few taken in a window say nothing of how many would have been."""
 
 
 class LearnedRate:
-    """Of one meter. Instants are seconds on the monotonic clock of the caller."""
+    """Of one meter, of a rate that learns. Instants are seconds on the monotonic clock of the caller."""
 
     def __init__(self, rate: Rate, meter: RateMeter) -> None:
         self._meter = meter
@@ -53,8 +55,8 @@ class LearnedRate:
         self._per = rate.per
         self._longest: dict[Dimension, float] = {}
         """Time to a reset that was seen."""
-        requests = meter.pace("requests")
-        self._search = None if requests is None else RateSearch(requests, rate.per, rate.requests or math.inf)
+        requests = cast("Pace", meter.pace("requests"))  # a rate that learns has it in any case
+        self._search = RateSearch(requests, rate.per, rate.requests or math.inf)
 
     def learn(self, now: float, sent_at: float, status: int, readings: Iterable[QuotaReading]) -> None:
         """An answer came `now` to a request that went at `sent_at`."""
@@ -64,11 +66,10 @@ class LearnedRate:
             if pace is not None:
                 self._rate(pace, _DIMENSIONS[reading.counts], reading)
                 told |= self._left(pace, reading, now, sent_at)
-        if self._search is not None:
-            if status != _TOO_MANY_REQUESTS:
-                self._search.taken(now)
-            elif not told:
-                self._search.refused(now, sent_at)
+        if status != _TOO_MANY_REQUESTS:
+            self._search.taken(now)
+        elif not told:
+            self._search.refused(now, sent_at)
 
     def _rate(self, pace: Pace, dimension: Dimension, reading: QuotaReading) -> None:
         limit, window = reading.limit, reading.window
@@ -84,7 +85,7 @@ class LearnedRate:
             limit, window = given, self._per
         if (limit, window) != (pace.quota, pace.per):
             pace.retune(limit, window)
-            if dimension == "requests" and self._search is not None:
+            if dimension == "requests":
                 self._search.most = limit * self._per / window
 
     def _left(self, pace: Pace, reading: QuotaReading, now: float, sent_at: float) -> bool:
@@ -108,6 +109,9 @@ class LearnedRate:
 class RateSearch:
     """The rate of a server that says nothing but 429."""
 
+    _part: float
+    """Of the ceiling that was taken off."""
+
     def __init__(self, pace: Pace, per: float, most: float) -> None:
         self._pace = pace
         self._per = per
@@ -116,8 +120,6 @@ class RateSearch:
         self._taken = SpentWindow(per, per)
         self._ceiling = math.inf
         """Units in `per` seconds, where the last 429 was."""
-        self._part = 0.0
-        """Of it that was taken off."""
         self._since = -math.inf
         self._taken_since = True
 
@@ -130,8 +132,9 @@ class RateSearch:
     def refused(self, now: float, sent_at: float) -> None:
         if sent_at <= self._since:
             return  # sent before the rate was lowered
+        again = now - self._since < self._per
         self._since = now
-        if not self._taken_since:
+        if not self._taken_since or (self._taken.total(now) < _FEW and not again):
             self._pace.hold(now + 0.05 * self._per)
             return
         self._taken_since = False

@@ -36,10 +36,12 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
     cost: Callable[[Any], float] | None = None
     """Of what is to be sent, the `body` of a call or the item of a fan-out: the tokens it is
-    thought to cost. Needed with `tokens`.
+    thought to cost. Needed with `tokens`. A call without a `body`, or with `content`, costs none.
     """
     used: Callable[[Any], float] | None = None
-    """Of the value that came back: the tokens it really cost. None leaves it at the estimate."""
+    """Of the value that came back: the tokens it really cost. None leaves it at the estimate, and
+    so do raw answers, streams and pages.
+    """
     burst: float = 0.01
     """Share of a quota, 0 to 1, that may go at once after a pause, on top of the pace. 1 suits a
     server that fills a token bucket. With ``share * (1 + burst)`` up to 1, as by default, no

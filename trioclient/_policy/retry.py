@@ -11,7 +11,8 @@ The rules, in the order they are asked; the first that says no ends the call:
 5. An unkeyed call whose bytes may have reached the server: as `RetryPolicy.replay_unkeyed` says.
 6. A delay named by the server is at most `RetryPolicy.max_retry_after`.
 7. The retry budget has enough left (`budget.BudgetMeter`).
-8. The next attempt would not start after the deadline.
+8. The circuit of the origin will be closed by then, or let a probe go (`breaker.Circuit`).
+9. The next attempt would not start after the deadline.
 
 The delay, with ``draw`` one random number in [0, 1) and ``n`` the retries already taken:
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUDGET_SPENT",
+    "CIRCUIT_OPEN",
     "DelaySource",
     "Outcome",
     "OutcomeKind",
@@ -61,7 +63,8 @@ DelaySource = Literal["server", "back-off", "gate"]
 """Who set the delay: this answer, the policy, or an earlier answer to another call."""
 
 BUDGET_SPENT: Final = "the retry budget is spent"
-"""The reason of a `Stop`."""
+CIRCUIT_OPEN: Final = "the circuit is open"
+"""Reasons of a `Stop` that lie in what became of other calls."""
 
 _GATED_STATUSES: Final = frozenset({429, 503})
 _MOST_DOUBLINGS: Final = 1000
@@ -205,13 +208,14 @@ def decide(
     draw: float,
     held_until: float = -math.inf,
     budget_left: bool = True,
+    circuit_due: float = -math.inf,
 ) -> Retry | Stop:
     """Whether the call goes on, and when.
 
     `now`, `deadline` (``inf`` for none) and `held_until` are instants on one monotonic clock,
     `wall` is seconds since the epoch, `draw` a random number in [0, 1). `held_until` is when
     the gate opens for this call, asked before this outcome closes the gate itself. `budget_left`
-    says whether the budget has enough for a retry.
+    says whether the budget has enough for a retry, `circuit_due` when the circuit lets one go.
     """
     cause, retried = _cause(policy, outcome)
     refusal = _refusal(policy, outcome, retries_taken, max_retries) if retried else cause
@@ -222,6 +226,8 @@ def decide(
         held = held_until - now
         if held > delay:
             delay, source = held, "gate"
+        if now + delay < circuit_due:
+            return Stop(CIRCUIT_OPEN, wall + circuit_due - now)
         if now + delay <= deadline:
             return Retry(delay, cause, source)
         refusal = f"the next attempt, {delay:.2f} s from now, would start after the deadline"
