@@ -100,7 +100,7 @@ class AsyncAPIResponse(Generic[T]):
     @property
     def retries_taken(self) -> int:
         """Attempts after the first."""
-        return self._trace.rounds - 1
+        return self._trace.retries
 
     @property
     def request_id(self) -> str | None:

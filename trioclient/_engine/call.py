@@ -131,12 +131,15 @@ class CallTrace:
         "deadline",
         "next_retry_cost",
         "reservation",
+        "retries",
         "retry_costs",
-        "rounds",
         "sent",
         "started",
         "throttled",
     )
+
+    next_retry_cost: float
+    """Of the retry budget; set when a retry is decided on."""
 
     def __init__(self, call: PreparedCall, started: float) -> None:
         self.call = call
@@ -144,14 +147,12 @@ class CallTrace:
         self.deadline = started + call.settings.deadline
         self.attempts = 0
         """Copies of the request that were sent, or tried: a hedge counts."""
-        self.rounds = 0
-        """The same without hedges: the first one, and retries."""
+        self.retries = 0
         self.sent: Sent = "no"
         self.throttled = 0
         """Answers 429."""
         self.retry_costs = 0.0
         """Of the retry budget, for the retries sent so far."""
-        self.next_retry_cost = 0.0
         self.reservation: Reservation | None = None
         """What the rate has set aside for the last attempt."""
 

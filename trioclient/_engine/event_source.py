@@ -164,7 +164,7 @@ class EventSource:
         trace.call = self._call
         trace.started = self.trace.started
         trace.attempts += self.trace.attempts
-        trace.rounds += self.trace.rounds
+        trace.retries += self.trace.retries + 1
         self.answer, self.trace = answer, trace
         assert answer.unread is not None
         self._body = AnswerBody(answer.unread, trace)

@@ -197,23 +197,22 @@ class Guards:
 
     # After one.
 
-    def ended(
-        self, trace: CallTrace, passage: Passage | None, result: Answer | Failure, sent: Sent
-    ) -> Answer | Failure:
-        """An attempt has; without `passage` it passed no guard. Gives the answer to be used from now on."""
-        good = isinstance(result, Answer) and result.status < 300
+    def failed(self, trace: CallTrace, passage: Passage | None, failure: Failure, sent: Sent) -> None:
+        """An attempt has; without `passage` it passed no guard, but from now on there is something to watch."""
         if passage is None:
-            if good:
-                self._went_well_unguarded(trace.call)
-            else:
-                # From now on there is something to watch.
-                group, health = self.group(trace.call), self.health(trace.call.target.origin)
-                passage = Passage(trace, group, health, self._options, self._counts)
-        if passage is not None:
-            result = passage.ended(result, sent, trio.current_time())
-        if good:
-            self.relax(trace.call)
-        return result
+            group, health = self.group(trace.call), self.health(trace.call.target.origin)
+            passage = Passage(trace, group, health, self._options, self._counts)
+        passage.ended(failure, sent, trio.current_time())
+
+    def went_well(self, trace: CallTrace, passage: Passage | None, answer: Answer, sent: Sent) -> Answer:
+        """An attempt did. Gives the answer to be used from now on."""
+        if passage is None:
+            self._went_well_unguarded(trace.call)
+        else:
+            passage.ended(answer, sent, trio.current_time())
+            answer = passage.leave(answer)
+        self.relax(trace.call)
+        return answer
 
     def _went_well_unguarded(self, call: PreparedCall) -> None:
         """It began before the first of those that failed, and belongs to the same crowd."""

@@ -103,8 +103,9 @@ class Engine:
                 if guards.watchful or call.settings.hedge is not None:
                     passage = await guards.admit(trace, last_error)
                     now = trio.current_time()
-                wire = self._request(call, trace.rounds)
-                trace.rounds += 1
+                if last_error is not None:
+                    trace.retries += 1
+                wire = self._request(call, trace.retries)
                 if passage is None or (delay := passage.hedge_delay()) is None:
                     phases = PhaseScope("read", wire.timeouts.read, now, trace.deadline)
                     trace.attempts += 1
@@ -113,14 +114,15 @@ class Engine:
                     result = await self._hedged(trace, wire, passage, delay)
                 sent, wire = wire.sent, None
                 trace.sent = further_sent(trace.sent, sent)
-                good = isinstance(result, Answer) and result.status < 300
-                if passage is not None or guards.watchful or not good:
-                    result = guards.ended(trace, passage, result, sent)
-                    passage = None
-                if isinstance(result, Answer) and good:
+                if isinstance(result, Answer) and result.status < 300:
+                    if passage is not None or guards.watchful:
+                        done, passage = passage, None
+                        result = guards.went_well(trace, done, result, sent)
                     if self._observer.watches:
                         await self._tell_done(trace, result, now)
                     return result, trace
+                done, passage = passage, None
+                guards.failed(trace, done, result, sent)
                 last_error = await self._go_on(trace, result, now)
                 now = trio.current_time()
         finally:
@@ -130,11 +132,10 @@ class Engine:
                 passage.cut_off("no" if wire is None else wire.sent)
             counts.in_flight -= 1
             counts.attempts += trace.attempts
-            retries = trace.rounds - 1 if trace.rounds else 0
-            counts.retries += retries
+            counts.retries += trace.retries
             tally = current_tally.get()
             if tally is not None:
-                tally.add(attempts=trace.attempts, retries=retries, throttled=trace.throttled, sent=trace.sent)
+                tally.add(attempts=trace.attempts, retries=trace.retries, throttled=trace.throttled, sent=trace.sent)
 
     def reconnection_delay(self, *, named: int | None, fruitless: int) -> float:
         """Seconds before a stream connects anew; see `_policy.reconnect`."""
@@ -142,7 +143,7 @@ class Engine:
 
     async def _hedged(self, trace: CallTrace, wire: WireRequest, passage: Passage, delay: float) -> Answer | Failure:
         """One attempt of two copies, the second sent after `delay` seconds without an answer."""
-        second = self._request(trace.call, trace.rounds - 1)
+        second = self._request(trace.call, trace.retries)
 
         async def send(number: int) -> Answer | Failure:
             copy = second if number else wire
@@ -217,7 +218,7 @@ class Engine:
         decision = decide(
             self._policy,
             outcome,
-            retries_taken=trace.rounds - 1,
+            retries_taken=trace.retries,
             max_retries=trace.call.settings.max_retries,
             now=now,
             deadline=horizon(trace),

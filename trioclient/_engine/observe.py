@@ -75,7 +75,7 @@ class Observer:
         logs = _logger.isEnabledFor(level)
         if not self._hooks and not logs:
             return
-        record = AttemptRecord(trace.call.record(), trace.rounds, status, error, elapsed, delay, reason)
+        record = AttemptRecord(trace.call.record(), trace.retries + 1, status, error, elapsed, delay, reason)
         if logs:
             _logger.log(level, "%s", _line(record))
         for hook in self._hooks:

@@ -142,9 +142,9 @@ class Passage:
 
     # The end.
 
-    def ended(self, result: Answer | Failure, sent: Sent, now: float) -> Answer | Failure:
-        """With its verdict; `sent` is the attempt's own. An answer left unread comes back as one that
-        gives the permit back when it is closed.
+    def ended(self, result: Answer | Failure, sent: Sent, now: float) -> None:
+        """With its verdict; `sent` is the attempt's own. Only of an answer left unread the permit may stay
+        taken: for `leave`.
         """
         group, trace = self._group, self._trace
         fault = result if isinstance(result, Fault) else None
@@ -174,12 +174,15 @@ class Passage:
             self._health.hedge_delay(hedge).record(now - self._began)
         if sent == "no":
             self.give_reservation_back()
-        if isinstance(result, Answer) and result.unread is not None and group.counts_unread and self._permits:
-            self._give_permits_back(keep=1)
-            self._permits = 0
-            return result._replace(unread=_Permitted(result.unread, group.leave))
-        self._give_permits_back()
-        return result
+        unread = isinstance(result, Answer) and result.unread is not None and group.counts_unread
+        self._give_permits_back(keep=1 if unread else 0)
+
+    def leave(self, answer: Answer) -> Answer:
+        """The answer, which gives the permit back when it is closed, if the permit is still taken."""
+        if not self._permits or answer.unread is None:
+            return answer
+        self._permits = 0
+        return answer._replace(unread=_Permitted(answer.unread, self._group.leave))
 
     def cut_off(self, sent: Sent) -> None:
         """Without a verdict; `sent` of the attempt, ``"no"`` if there was none."""

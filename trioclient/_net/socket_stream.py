@@ -22,10 +22,6 @@ from collections.abc import Callable, Generator
 
 import trio
 
-if sys.platform == "linux":
-    import fcntl
-    import termios
-
 __all__ = ["Foresight", "SocketStream"]
 
 _RECEIVE_BYTES = 65_536
@@ -180,6 +176,9 @@ def _queued(sock: socket.socket) -> int:
         return 0
     try:
         if sys.platform == "linux":
+            import fcntl
+            import termios
+
             return struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
         if sys.platform == "darwin":
             return sock.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
