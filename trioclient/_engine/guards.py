@@ -111,7 +111,7 @@ class Guards:
         group = self.group(trace.call)
         health = self.health(trace.call.target.origin)
         self._pass_circuit(health, trace, last_error)
-        passage = Passage(trace, group, health, self._options, self._counts)
+        passage = Passage(trace, group, health, self._counts)
         try:
             if not passage.take_permit_nowait():
                 if group.gate.held_until > horizon(trace):  # which it would reach in time at the best
@@ -201,7 +201,7 @@ class Guards:
         """An attempt has; without `passage` it passed no guard, but from now on there is something to watch."""
         if passage is None:
             group, health = self.group(trace.call), self.health(trace.call.target.origin)
-            passage = Passage(trace, group, health, self._options, self._counts)
+            passage = Passage(trace, group, health, self._counts)
         passage.ended(failure, sent, trio.current_time())
 
     def went_well(self, trace: CallTrace, passage: Passage | None, answer: Answer, sent: Sent) -> Answer:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .call import CallTrace
     from .counts import Counts
     from .failure import Failure
-    from .guards import GuardOptions
     from .limit_group import LimitGroup
     from .origin_health import OriginHealth
     from .rate_limiter import Reservation
@@ -45,7 +44,6 @@ class Passage:
         "_counts",
         "_group",
         "_health",
-        "_options",
         "_permits",
         "_retry_cost",
         "_ticket",
@@ -53,13 +51,10 @@ class Passage:
         "reservation",
     )
 
-    def __init__(
-        self, trace: CallTrace, group: LimitGroup, health: OriginHealth, options: GuardOptions, counts: Counts
-    ) -> None:
+    def __init__(self, trace: CallTrace, group: LimitGroup, health: OriginHealth, counts: Counts) -> None:
         self._trace = trace
         self._group = group
         self._health = health
-        self._options = options
         self._counts = counts
         self._began = 0.0
         self._begun = False
