@@ -19,7 +19,16 @@ import pydantic
 import pytest
 import trio
 
-from trioclient._codec.body import NO_BODY, AsyncPieces, Pieces, RequestBody, content_body, json_body, watched
+from trioclient._codec.body import (
+    NO_BODY,
+    AsyncPieces,
+    Pieces,
+    RequestBody,
+    content_body,
+    json_body,
+    laid_over,
+    watched,
+)
 from trioclient._types import NOT_GIVEN, omit
 
 
@@ -131,7 +140,9 @@ def test_a_sync_iterator_is_sent_once(make: Any) -> None:
     body = content_body(make())
     assert (body.content, body.length, body.replayable) == (None, None, False)
     assert sent(body) == b"012"
-    with pytest.raises(RuntimeError, match="content is an iterator that was already sent"):
+    with pytest.raises(
+        RuntimeError, match=r"^content is an iterator that was already sent; give bytes or a list to send it again$"
+    ):
         body.pieces()
 
 
@@ -187,11 +198,11 @@ async def test_pieces_that_are_not_bytes(piece: Any, kind: str) -> None:
         yield b"ok"
         yield piece
 
-    with pytest.raises(TypeError, match=f"content must be made of bytes, but gave {kind}"):
+    with pytest.raises(TypeError, match=f"^content must be made of bytes, but gave {kind}$"):
         sent(content_body(iter([b"ok", piece])))
-    with pytest.raises(TypeError, match=f"content must be made of bytes, but gave {kind}"):
+    with pytest.raises(TypeError, match=f"^content must be made of bytes, but gave {kind}$"):
         await asent(content_body(agive()))
-    with pytest.raises(TypeError, match=f"content must be made of bytes, but gave {kind}"):
+    with pytest.raises(TypeError, match=f"^content must be made of bytes, but gave {kind}$"):
         content_body([b"ok", piece])
 
 
@@ -344,6 +355,9 @@ def test_a_path_is_its_file(tmp_path: pathlib.Path) -> None:
     body = content_body(path)
     assert (body.content, body.length, body.replayable) == (None, 70_000, True)
     assert sent(body) == sent(body) == b"x" * 70_000
+    path.write_bytes(b"x" * 69_996)
+    with pytest.raises(ValueError, match=r"^content is 4 bytes shorter"):
+        sent(body)
     with pytest.raises(FileNotFoundError):
         content_body(tmp_path / "nothing")
 
@@ -379,7 +393,7 @@ def test_content_of_another_type(content: Any) -> None:
 
 
 def test_text_with_a_lone_surrogate() -> None:
-    with pytest.raises(ValueError, match="content holds a lone surrogate"):
+    with pytest.raises(ValueError, match=r"^content holds a lone surrogate, which has no UTF-8 form$"):
         content_body("\ud800")
 
 
@@ -428,6 +442,7 @@ def test_json(body: object) -> None:
         ({"a": 1, "b": 2}, {"b": 3, "c": 4}, {"a": 1, "b": 3, "c": 4}),
         ({"a": {"x": 1}}, {"a": {"y": 2}}, {"a": {"y": 2}}),
         ({"a": 1, "b": 2}, {"a": omit}, {"b": 2}),
+        ({"a": 1}, {"b": omit}, {"a": 1}),
         ({"a": 1, "b": 2}, {"a": NOT_GIVEN, "z": {"y": omit, "x": 1}}, {"a": 1, "b": 2, "z": {"x": 1}}),
         ({"a": omit}, {"b": None}, {"b": None}),
         (types.MappingProxyType({"a": 1}), types.MappingProxyType({"b": 2}), {"a": 1, "b": 2}),
@@ -444,6 +459,7 @@ def test_extra_json(body: object, extra: Any, expected: object) -> None:
     encoded = json_body(body, extra)
     assert encoded.content is not None
     assert json.loads(encoded.content) == expected
+    assert encoded.content_type == "application/json"
 
 
 @pytest.mark.parametrize("extra", [None, {}])
@@ -459,11 +475,36 @@ def test_extra_json_needs_an_object(body: object) -> None:
 
 @pytest.mark.parametrize("extra", [[1], "a", 5])
 def test_extra_json_is_a_mapping(extra: Any) -> None:
-    with pytest.raises(TypeError, match="extra_json must be a mapping"):
+    with pytest.raises(TypeError, match=f"^extra_json must be a mapping, not {type(extra).__name__}$"):
         json_body({}, extra)
 
 
-def test_a_fault_in_extra_json_is_named() -> None:
+@pytest.mark.parametrize(
+    ("body", "extra", "asked"),
+    [
+        (None, None, []),
+        (None, {}, []),
+        ("b", None, ["body"]),
+        ("b", {}, ["body"]),
+        ("b", {"a": 1}, ["body", "extra_json"]),
+    ],
+)
+def test_only_what_is_given_is_asked_for_its_fields(body: object, extra: Any, asked: list[str]) -> None:
+    arguments: list[str] = []
+
+    def fields_of(value: object, argument: str) -> dict[str, object]:
+        arguments.append(argument)
+        return {argument: value}
+
+    fields = laid_over(body, extra, fields_of)
+    assert arguments == list(fields) == asked
+
+
+def test_a_fault_is_named_by_its_place() -> None:
+    with pytest.raises(ValueError, match=r"^body\.a\[0\] is nan"):
+        json_body({"a": [float("nan")]})
+    with pytest.raises(ValueError, match=r"^body\.a\[0\] is nan"):
+        json_body({"a": [float("nan")]}, {"b": 1})
     with pytest.raises(ValueError, match=r"^extra_json\.a\[0\] is nan"):
         json_body({}, {"a": [float("nan")]})
 
@@ -475,6 +516,7 @@ def test_bytes_are_not_json(body: object) -> None:
 
 
 def test_default_is_asked() -> None:
+    assert json_body({"a": 1j}, default=str).content == b'{"a":"1j"}'
     assert json_body({"a": 1j}, {"b": 2j}, default=str).content == b'{"a":"1j","b":"2j"}'
 
 

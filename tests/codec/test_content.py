@@ -88,12 +88,41 @@ def brotli_before_1_2() -> types.ModuleType:
     return library
 
 
+def compression_zstd() -> types.ModuleType:
+    """The API of ``compression.zstd``, where Python is older than that."""
+
+    class ZstdDecompressor:
+        needs_input = True
+        eof = False
+        unused_data = b""
+
+        def __init__(self, *, options: dict[str, int]) -> None:
+            window = 1 << options["window_log_max"]
+            self._frame = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+            self._input = self._output = b""
+
+        def decompress(self, data: bytes, max_length: int) -> bytes:
+            self._input += data
+            while self._input and not self._frame.eof and len(self._output) < max_length:
+                self._output += self._frame.decompress(self._input[:8])
+                self._input = self._input[8:]
+            output, self._output = self._output[:max_length], self._output[max_length:]
+            self.eof = self._frame.eof and not self._output
+            self.needs_input = not (self.eof or self._input or self._output)
+            self.unused_data = self._frame.unused_data + self._input if self.eof else b""
+            return output
+
+    library = types.ModuleType("compression.zstd")
+    library.ZstdDecompressor = ZstdDecompressor  # type: ignore[attr-defined]
+    library.ZstdError = zstandard.ZstdError  # type: ignore[attr-defined]
+    library.DecompressionParameter = types.SimpleNamespace(window_log_max="window_log_max")  # type: ignore[attr-defined]
+    return library
+
+
 # Every way in which a coding may be decoded here, as (constant that names the module, module).
 Library = tuple[str, str]
 BROTLI_LIBRARIES: list[Library] = [("_BROTLI", "brotli"), ("_BROTLI", "brotli_before_1_2")]
-ZSTD_LIBRARIES: list[Library] = [("_ZSTD", "zstandard")]
-if sys.version_info >= (3, 14):
-    ZSTD_LIBRARIES.append(("_ZSTD", "compression.zstd"))
+ZSTD_LIBRARIES: list[Library] = [("_ZSTD", "zstandard"), ("_ZSTD", "compression.zstd")]
 
 
 @pytest.fixture(params=BROTLI_LIBRARIES + ZSTD_LIBRARIES, ids=lambda library: library[1])
@@ -102,6 +131,9 @@ def by_library(
 ) -> tuple[bytes, Callable[[bytes], bytes]]:
     constant, module = request.param
     monkeypatch.setitem(sys.modules, "brotli_before_1_2", brotli_before_1_2())
+    if sys.version_info < (3, 14):
+        monkeypatch.setitem(sys.modules, "compression", types.ModuleType("compression"))
+        monkeypatch.setitem(sys.modules, "compression.zstd", compression_zstd())
     monkeypatch.setattr(content, constant, module)
     return ENCODED["br" if constant == "_BROTLI" else "zstd"]
 
@@ -213,6 +245,11 @@ class TestWhatIsNotTheCoding:
     def test_a_plain_body(self, name: str) -> None:
         coding, _ = ENCODED[name]
         with pytest.raises(CodingFault, match=r"^the [a-z-]+ body is corrupt$"):
+            decode(coding, [b'{"detail": "this was never compressed, whatever the header says"}'])
+
+    def test_a_plain_body_at_each_library(self, by_library: tuple[bytes, Callable[[bytes], bytes]]) -> None:
+        coding, _ = by_library
+        with pytest.raises(CodingFault, match=f"^the {coding.decode()} body is corrupt$"):
             decode(coding, [b'{"detail": "this was never compressed, whatever the header says"}'])
 
     @single_codings
@@ -339,6 +376,42 @@ def peak_of_bomb(coding: bytes, bomb: bytes, limit: int) -> int:
         tracemalloc.stop()
     assert (fault.value.limit, fault.value.value) == ("max_decoded_bytes", limit)
     return peak
+
+
+class TestStream:
+    """What one library's decoder is made to look like."""
+
+    def test_at_each_library(self, by_library: tuple[bytes, Callable[[bytes], bytes]]) -> None:
+        coding, encode = by_library
+        self.goes_through_its_states(coding.decode(), encode)
+
+    @pytest.mark.parametrize("name", ["gzip", "deflate"])
+    def test_of_zlib(self, name: str) -> None:
+        self.goes_through_its_states(name, ENCODED[name][1])
+
+    def goes_through_its_states(self, name: str, encode: Callable[[bytes], bytes]) -> None:
+        encoded = encode(TEXT)
+        stream = content._CODINGS[name].open(encoded)
+        assert (stream.more, stream.ended, stream.surplus) == (False, False, b"")
+        output = stream.step(encoded[:10], MANY)
+        while stream.more:
+            output += stream.step(b"", MANY)
+        assert (stream.ended, stream.surplus) == (False, b"")
+        output += stream.step(encoded[10:], MANY)
+        while stream.more:
+            output += stream.step(b"", MANY)
+        assert (stream.ended, stream.surplus) == (True, b"")
+        assert output == TEXT
+
+    @pytest.mark.parametrize(
+        ("room", "sip"), [(0, 4), (4 << 15, 4), (5 << 15, 5), (255 << 15, 255), (256 << 15, 256), (MANY, 256)]
+    )
+    def test_how_much_is_given_where_the_output_cannot_be_bounded(self, room: int, sip: int) -> None:
+        assert content._zstd_sip(room) == sip
+
+    def test_the_first_library_that_is_installed(self) -> None:
+        assert content._installed("no_such_module", "zlib", "gzip") == "zlib"
+        assert content._installed("no_such_module") == ""
 
 
 class TestHeader:

@@ -166,6 +166,15 @@ def test_what_an_answer_is_called(strict: bool, message: str) -> None:
     assert str(caught.value) == message
 
 
+def test_a_type_that_cannot_be_hashed_is_as_any_other() -> None:
+    cast_to: Any = Annotated[list[Item], {"not": "hashable"}]
+    strict = answer_decoder(cast_to, strict=True, subject="line 5")
+    with pytest.raises(AnswerFault, match=r"^line 5 does not fit .*Expected `int`"):
+        strict.decode(b'[{"id": "x"}]', JSON, max_depth=9)
+    loose = answer_decoder(cast_to, strict=False, subject="line 5")
+    assert loose.decode(b'[{"id": "x"}]', JSON, max_depth=9) == [Item("x")]  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("cast_to", [Any, Item, list[int], Model])
 @pytest.mark.parametrize("content_type", [JSON, "Application/Problem+JSON; charset=utf-8"])
 @pytest.mark.parametrize(
@@ -302,8 +311,16 @@ def test_too_deep(cast_to: Any, content: str, strict: bool) -> None:
 @either
 @pytest.mark.parametrize("cast_to", [Any, Nested, Model])
 def test_deeper_than_the_parser_goes(cast_to: Any, strict: bool) -> None:
-    with pytest.raises(LimitFault, match="max_json_depth"):
+    with pytest.raises(LimitFault) as caught:
         decoded(cast_to, '{"inner":' * 200_000 + "{}" + "}" * 200_000, strict=strict, max_depth=1_000_000)
+    assert (caught.value.limit, caught.value.value) == ("max_json_depth", 1_000_000)
+
+
+def test_deeper_than_the_parser_goes_behind_what_does_not_fit() -> None:
+    with pytest.raises(LimitFault) as caught:
+        content = '{"value": "x", "inner": ' + "[" * 200_000 + "]" * 200_000 + "}"
+        decoded(Nested, content, strict=False, max_depth=1_000_000)
+    assert (caught.value.limit, caught.value.value) == ("max_json_depth", 1_000_000)
 
 
 @either

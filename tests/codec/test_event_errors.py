@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioclient._codec.event_errors import STATUS_OF_ERROR, ErrorEvent, is_bare_error, takes_error
+from trioclient._codec.event_errors import _BESIDE_ERROR, STATUS_OF_ERROR, ErrorEvent, is_bare_error, takes_error
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,7 @@ OPENAI = {"message": "The server had an error", "type": "server_error", "param":
         ({"error": "out of memory"}, True),
         ({"error": "failed", "error_type": "generation"}, True),
         ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "r"}, True),
+        (dict.fromkeys(sorted(_BESIDE_ERROR), "x"), True),
         ({"error": None}, False),
         ({"error": {}}, False),
         ({"error": {"code": 500}}, False),

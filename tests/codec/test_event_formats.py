@@ -71,9 +71,19 @@ def test_anything_else_is_no_stream(content_type: str, strict: bool) -> None:
     assert content_type in str(caught.value)
 
 
-@pytest.mark.parametrize("content_type", [*SAY_NOTHING, ";"])
-def test_strictly_saying_nothing_will_not_do(content_type: str | None) -> None:
-    with pytest.raises(AnswerFault):
+@pytest.mark.parametrize(
+    ("content_type", "found"),
+    [
+        (None, "no content type"),
+        ("", "no content type"),
+        (";", "no content type"),
+        ("text/plain; charset=utf-8", "text/plain"),
+        ("application/octet-stream", "application/octet-stream"),
+        ("binary/octet-stream", "binary/octet-stream"),
+    ],
+)
+def test_strictly_saying_nothing_will_not_do(content_type: str | None, found: str) -> None:
+    with pytest.raises(AnswerFault, match=f"^expected server-sent events or JSON lines, found {found}$"):
         parser_for(content_type, strict=True)
 
 
@@ -119,12 +129,23 @@ class TestUndecided:
         assert parser.pending() == b"  \n"
         parser.feed(b'{"a": ')
         assert parser.pending().endswith(b'{"a": ')
+        parser.feed(b"1")
+        assert parser.pending().endswith(b'{"a": 1')
 
     def test_where_it_goes_on_from(self) -> None:
         parser = parser_for(None, last_event_id=b"7", retry=20)
         assert (parser.last_event_id, parser.retry) == (b"7", 20)
         parser.feed(b"id: 8\nretry: 30\ndata\n\n")
         assert (parser.last_event_id, parser.retry) == (b"8", 30)
+
+    @pytest.mark.parametrize(("blanks", "events"), [(1023, [b"{}"]), (1024, [])])
+    def test_after_so_many_blanks_it_is_a_guess(self, blanks: int, events: list[bytes]) -> None:
+        parser = parser_for(None, line=5000)
+        assert parser.feed(b" " * blanks) == []
+        assert [event.data for event in parser.feed(b"{}\n\n")] == events
+
+    def test_blank_lines_are_those_of_server_sent_events(self) -> None:
+        assert parsed(None, b"\n" * 2000, b"data: 1\n\n") == [b"1"]
 
     def test_blanks_without_end_are_bounded(self) -> None:
         parser = parser_for(None, line=100)
@@ -150,6 +171,11 @@ def test_the_bounds_reach_the_parser(content_type: str | None, body: bytes, limi
         parser.feed(body)
         parser.finish()
     assert (caught.value.limit, caught.value.value) == (limit, 100)
+
+
+def test_a_stream_from_its_beginning() -> None:
+    parser = event_parser("text/event-stream", strict=True, max_line_bytes=100, max_event_bytes=100)
+    assert (parser.last_event_id, parser.retry) == (b"", None)
 
 
 def test_a_resumed_stream_goes_on_from_its_last_event() -> None:

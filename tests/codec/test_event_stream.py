@@ -128,7 +128,7 @@ RULES = {
         b"retry: \xd9\xa1\nretry: \xc2\xb2\nretry:\nretry\nretry: \ndata: a\n\n",
         [event(b"a")],
     ),
-    "retry, the largest": (b"retry: " + b"9" * 18 + b"\ndata: a\n\n", [event(b"a", retry=10**18 - 1)]),
+    "retry, the longest": (b"retry: " + b"8" * 18 + b"\ndata: a\n\n", [event(b"a", retry=int("8" * 18))]),
     "retry, larger": (b"retry: 1" + b"0" * 18 + b"\ndata: a\n\n", [event(b"a", retry=10**18 - 1)]),
     "retry, of more digits than int() takes": (
         b"retry: " + b"1" * 5000 + b"\ndata: a\n\n",
@@ -481,3 +481,9 @@ def test_work_grows_with_the_bytes_and_no_faster(work, stream, size):
 def test_huge_events(stream, size):
     [only] = parsed(in_pieces(stream, size))
     assert only.data == stream[6:-2].replace(b"data: ", b"")
+
+
+def test_the_end_takes_up_no_room() -> None:
+    parser = EventStreamParser(max_line_bytes=4, max_event_bytes=100)
+    assert parser.feed(b"abcd") == []
+    assert parser.finish() == []

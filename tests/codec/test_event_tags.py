@@ -72,7 +72,12 @@ def test_the_tags_of_a_type(cast_to: Any, variants: dict[str, type]) -> None:
 
 
 @pytest.mark.parametrize(
-    "cast_to", [Any, int, dict[str, Any], list[Text], Plain, Numbered, Row, Table, Model, Union[Model, None]], ids=str
+    "cast_to",
+    [
+        *(Any, int, dict[str, Any], list[Text], Plain, Numbered, Row, Table),
+        *(Model, Union[Model, None], Union[Model, dict[str, Any]]),
+    ],
+    ids=str,
 )
 def test_types_without(cast_to: Any) -> None:
     assert event_tags(cast_to) is None
@@ -90,6 +95,13 @@ def test_types_without(cast_to: Any) -> None:
 )
 def test_what_lacks_a_tag(data: bytes, tagged: bytes) -> None:
     assert EventTags("type", {"text": Text}).tagged(data, "text") == tagged
+
+
+def test_a_tag_of_another_name() -> None:
+    tags = event_tags(Kind)
+    assert tags is not None
+    assert tags.tagged(b'{"type": 1}', "KIND") == b'{"kind":"KIND","type": 1}'
+    assert tags.tagged(b'{"kind": 1}', "KIND") == b'{"kind": 1}'
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Union
 
 import msgspec
@@ -17,6 +17,7 @@ from trioclient._codec.decode import AnswerFault
 from trioclient._codec.event_errors import ErrorEvent
 from trioclient._codec.event_stream import EventBytes
 from trioclient._codec.event_values import EventValues
+from trioclient._codec.json_depth import check_depth
 from trioclient._faults import LimitFault
 
 
@@ -243,8 +244,12 @@ class IsLast:
 
 @pytest.mark.parametrize("terminal", [5, b"stop", True, ["stop"], is_last, IsLast()])
 def test_what_is_no_terminal_event(terminal: Any) -> None:
-    with pytest.raises(TypeError, match=r"options\['terminal_event'\] must be"):
+    with pytest.raises(TypeError) as caught:
         loose(Any, terminal_event=terminal)
+    assert str(caught.value) == (
+        "options['terminal_event'] must be the name of an event, or a function of a ServerSentEvent"
+        f" that is not async; it is {terminal!r}"
+    )
 
 
 @pytest.mark.parametrize("terminal", ["", "a\nb", "a\r"])
@@ -299,7 +304,7 @@ def test_it_is_not_skipped_among_named_ones() -> None:
     ],
 )
 def test_what_looks_like_an_error_and_is_a_value(cast_to: Any, event: Sent, value: object) -> None:
-    assert read(loose(cast_to), event) == [value]
+    assert read(loose(cast_to), event, event) == [value, value]
 
 
 # The events themselves
@@ -389,10 +394,105 @@ def test_what_is_deep_is_refused_at_any_length() -> None:
     assert read(values, ("a", "1"), ("a", f'"{"[" * 9}"'), ("a", deep)) == [1, "[" * 9, LimitFault]
 
 
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The names of the events that went through the table."""
+    names: list[bytes] = []
+    by_table = EventValues._by_table
+
+    def counting(self: EventValues, event: EventBytes) -> object:
+        names.append(event.event)
+        return by_table(self, event)
+
+    monkeypatch.setattr(EventValues, "_by_table", counting)
+    return names
+
+
+CHUNK: Sent = ("", {"id": "c"})
+CALLED: Sent = ("message", {"id": "c"})
+HI: Sent = ("text", {"text": "Hi"})
+
+
+@pytest.mark.parametrize(
+    ("cast_to", "terminal", "events", "by_table"),
+    [
+        (Chunk, None, [CHUNK, CHUNK, CALLED, CHUNK], [""]),
+        (Chunk, None, [CALLED, CALLED, CHUNK, CALLED], ["message", ""]),
+        (Line, None, [("", {}), ERROR, ("message", {}), ("", {})], [""]),
+        (Event, None, [HI, HI, ("stop", {}), ("stop", {}), HI], ["text"]),
+        (Event, None, [HI, ("", {"type": "stop"}), HI], ["text", ""]),
+        (Event, None, [("", {"type": "stop"}), ("", {"type": "stop"}), HI], [""]),
+        (Event, None, [HI, PING, ("ping", {"type": "stop"}), HI], ["text", "ping", "ping"]),
+        (Event, None, [HI, ("other", {"type": "stop"})], ["text"]),
+        (Stop, None, [("stop", {}), ("", {}), ("stop", {})], ["stop", ""]),
+        (Stop, None, [("", {}), ("", {}), ("message", {}), ("stop", {}), ("other", {})], ["", "other"]),
+        (Any, "stop", [("a", 1), ("a", 2), ("stop", 3)], ["a", "stop"]),
+        (Any, named("stop"), [("a", 1), ("a", 2), ("stop", 3)], ["a"]),
+        (Event, None, [HI, ("text", {"text": 5}), HI], ["text", "text"]),
+        (str, None, [("a", "x"), ("a", "y")], ["a", "a"]),
+    ],
+)
+def test_what_goes_through_the_table(
+    monkeypatch: pytest.MonkeyPatch, cast_to: Any, terminal: Any, events: list[Sent], by_table: list[str]
+) -> None:
+    names = counted(monkeypatch)
+    read(loose(cast_to, terminal_event=terminal), *events)
+    assert [name.decode() for name in names] == by_table
+
+
+def test_an_event_named_error_among_usual_ones() -> None:
+    assert read(loose(Event), HI, HI, ("error", {"type": "stop"}), HI) == [Text("Hi"), Text("Hi"), ErrorEvent]
+
+
+@pytest.mark.parametrize(("length", "checked"), [(16, False), (17, True)])
+def test_what_is_too_short_to_be_deep_is_not_checked(
+    monkeypatch: pytest.MonkeyPatch, length: int, checked: bool
+) -> None:
+    seen: list[tuple[int, int]] = []
+    values = loose(Any, max_depth=8)
+    assert read(values, ("a", 1)) == [1]
+
+    def recording(data: bytes, max_depth: int) -> None:
+        seen.append((len(data), max_depth))
+        check_depth(data, max_depth)
+
+    monkeypatch.setattr("trioclient._codec.event_values.check_depth", recording)
+    assert read(values, ("a", "1".rjust(length))) == [1]
+    assert seen == ([(length, 8)] if checked else [])
+
+
+def test_what_the_parser_raises() -> None:
+    def broken() -> Iterator[EventBytes]:
+        raise LimitFault("max_event_bytes", 5)
+        yield
+
+    def after_one() -> Iterable[EventBytes]:
+        yield raw(("a", 1))
+        yield from broken()
+
+    values = loose(Any)
+    for events, data in ((broken(), b""), (after_one(), b"1")):
+        values.feed(events)
+        list(values.ready)
+        assert values.failure is not None
+        assert (type(values.failure.error), values.failure.data) == (LimitFault, data)
+
+
+def test_nothing_is_ready_at_first_nor_what_was_dropped() -> None:
+    values = loose(Any)
+    assert next(values.ready, "none") == "none"
+    values.feed([raw(("", "no JSON")), raw(("", 1))])
+    assert list(values.ready) == []
+    values.feed([raw(("", 1))])
+    values.drop()
+    assert next(values.ready, "none") == "none"
+    assert values.failure is None
+
+
 def test_an_error_among_nameless_events() -> None:
     """Also where they have become usual."""
     chunk: Sent = ("", {"id": "c"})
     named: Sent = ("", {"id": '"error"', "error": None})
+    assert read(loose(Chunk), CALLED, CALLED, ("message", ERROR[1]), chunk) == [Chunk("c"), Chunk("c"), ErrorEvent]
     seen = read(loose(Chunk), chunk, chunk, named, ERROR, chunk)
     assert seen == [
         Chunk("c"),

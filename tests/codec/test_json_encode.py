@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioclient._codec.json_encode import encode_json
+from trioclient._codec.json_encode import encode_json, plain_values
 from trioclient._types import NOT_GIVEN, omit
 
 
@@ -308,3 +308,67 @@ def _whole(body: Any) -> Any:
 @given(_JSON)
 def test_omitted_values_change_nothing_else(body: object) -> None:
     assert encode_json(_holed(body), "body") == encode_json(_whole(body), "body")
+
+
+# In plain containers
+
+
+def lists(depth: int) -> list[Any]:
+    body: list[Any] = []
+    for _ in range(depth):
+        body = [body]
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "plain"),
+    [
+        ({"a": 1, "b": omit, "c": NOT_GIVEN}, {"a": 1}),
+        ({"a": [b"x", bytearray(b"y"), (1, Model(2))]}, {"a": [b"x", bytearray(b"y"), [1, {"firstName": 2}]]}),
+        (types.MappingProxyType({"a": Data(omit)}), {"a": {}}),
+        (Pydantic(firstName="x"), {"firstName": "x"}),
+        ({1: Text("x"), "when": datetime.date(2024, 1, 2)}, {"1": "x", "when": "2024-01-02"}),
+        (None, None),
+        ([omit], [omit]),
+    ],
+)
+def test_plain_values(body: object, plain: object) -> None:
+    assert plain_values(body, "body") == plain
+
+
+def test_a_body_that_is_too_deep_for_the_encoder() -> None:
+    with pytest.raises(ValueError, match=r"^body is nested too deeply$"):
+        encode_json(lists(19_000), "body")
+
+
+def test_default_is_asked_for_plain_values() -> None:
+    assert plain_values({"a": 1j, "b": Data(2)}, "body", str) == {"a": "1j", "b": {"a": 2}}
+
+
+@pytest.mark.parametrize(
+    ("body", "default", "error", "message"),
+    [
+        ({"a": [object()]}, None, TypeError, "body.a[0] is of type object, which cannot be sent as JSON"),
+        ({"a": {(1, 2): 3}}, None, TypeError, "body.a has a key of type tuple; JSON wants str"),
+        (lists(19_000), None, ValueError, "body is nested too deeply"),
+        ({"a": 1j}, lambda value: value, ValueError, "body.a contains itself"),
+        ({"a": 1j}, lambda value: {"b": {(1, 2): 3}}, TypeError, "body.a.b has a key of type tuple; JSON wants str"),
+    ],
+    ids=["kind", "key", "depth", "default", "key of a default's"],
+)
+def test_what_has_no_plain_value(body: object, default: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        plain_values(body, "body", default)
+    assert str(caught.value) == message
+    assert caught.value.__context__ is None
+
+
+def test_what_default_raises_passes_through_plain_values() -> None:
+    raised = TypeError("the caller's own")
+
+    def default(value: object) -> object:
+        raise raised
+
+    with pytest.raises(TypeError) as caught:
+        plain_values([1j], "body", default)
+    assert caught.value is raised

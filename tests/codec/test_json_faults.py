@@ -36,9 +36,19 @@ class Attributes:
     _hidden: Any = NAN
 
 
+@dataclasses.dataclass
+class Bare:
+    a: Any
+
+
+HALF_MADE = Bare.__new__(Bare)
+"""Its field has no value, which msgspec does not mind."""
+
+
 @pytest.mark.parametrize(
     "body",
     [
+        HALF_MADE,
         None,
         1.5,
         {"a": [1, "x", (None, True), {"b": b"x"}]},
@@ -64,9 +74,15 @@ def test_sayable(body: object) -> None:
         ({5: NAN}, ValueError, "body[5] is nan, which JSON has no word for"),
         (({NAN},), ValueError, "body[0][0] is nan, which JSON has no word for"),
         (Model(Data(Attributes(NAN))), ValueError, "body.a.a.a is nan, which JSON has no word for"),
+        ([[1], NAN], ValueError, "body[1] is nan, which JSON has no word for"),
         ([NAN, object()], ValueError, "body[0] is nan, which JSON has no word for"),
         ([object(), NAN], TypeError, "body[0] is of type object, which cannot be sent as JSON"),
         ({"a": {b"\xff": 1, (): 2}}, TypeError, "body.a has a key of type tuple; JSON wants str"),
+        (
+            {"a": {"\ud800": 1}},
+            ValueError,
+            "body.a has the key '\\ud800', a lone surrogate without a UTF-8 form",
+        ),
         ([omit], TypeError, "body[0] is omit, which can only stand as a value of a mapping"),
         (["\ud800"], ValueError, "body[0] holds a lone surrogate, which has no UTF-8 form"),
     ],
@@ -85,8 +101,15 @@ def test_the_root_has_the_name_it_is_given() -> None:
 
 
 def test_conversions_are_looked_into() -> None:
+    asked: list[object] = []
+
+    def convert(value: object) -> object:
+        asked.append(value)
+        return {"x": NAN}
+
     with pytest.raises(ValueError, match=r"^body\[0\]\.x is nan"):
-        refuse_unsayable([1j], "body", lambda value: {"x": NAN})
+        refuse_unsayable([1j], "body", convert)
+    assert asked == [1j]
 
 
 def test_what_a_conversion_raises_passes_through() -> None:
@@ -126,6 +149,7 @@ def test_depth_is_no_trouble() -> None:
         ({"a": [(1, {"b": NAN})]}, True),
         (Data([1.5, datetime.date(2024, 1, 1), omit]), False),
         ([Model(), Model(1, Attributes("x"))], False),
+        (HALF_MADE, False),
         (Data([Model(NAN)]), True),
         (Attributes({"a": NAN}), True),
         (object(), True),

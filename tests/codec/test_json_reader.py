@@ -117,3 +117,22 @@ class Opaque:
 def test_refuses_others(cast_to: Any) -> None:
     with pytest.raises(TypeError):
         TypedReader(cast_to)
+
+
+@pytest.mark.parametrize(
+    ("cast_to", "message"),
+    [
+        (WithoutHints, "name 'NoSuchType' is not defined"),
+        (list[Opaque], f"{Opaque!r} is neither a type msgspec knows nor a pydantic model"),
+    ],
+    ids=str,
+)
+def test_says_why(cast_to: Any, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        TypedReader(cast_to)
+    assert str(caught.value) == message
+
+
+def test_reads_leniently_what_does_not_fit() -> None:
+    made: Any = TypedReader(Page).lenient(b'{"data": [{"id": "x"}, 5]}')
+    assert (type(made), made.data[0].id, made.data[1]) == (Page, "x", 5)

@@ -93,6 +93,28 @@ class RefusingAttrs:
         refuse_unless_int(self.a)
 
 
+@dataclasses.dataclass
+class HookedData:
+    a: int
+    b: str = "b"
+
+    def __post_init__(self) -> None:
+        self.b += f" {self.a}"
+
+
+@attrs.define
+class HookedAttrs:
+    a: int
+    b: str = "b"
+    bare: bool = attrs.field(init=False)
+
+    def __attrs_pre_init__(self) -> None:
+        self.bare = not hasattr(self, "a")
+
+    def __attrs_post_init__(self) -> None:
+        self.b += f" {self.a} {self.bare}"
+
+
 class Pair(NamedTuple):
     a: int
     b: str = "b"
@@ -127,6 +149,8 @@ def test_wrong_values_are_kept_whatever_the_class_says(cls: Any, wrong: object) 
 
 def test_hooks_run_on_values_that_are_right() -> None:
     assert maker(Refusing)({"a": 1, "b": "x"}).b == "X"
+    assert maker(HookedData)({"a": 1, "b": "x"}).b == "x 1"
+    assert maker(HookedAttrs)({"a": 1, "b": "x"}).b == "x 1 True"
 
 
 def test_a_record_made_in_spite_of_its_hook_is_like_any_other() -> None:

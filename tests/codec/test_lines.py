@@ -52,6 +52,12 @@ def test_whole_lines(pieces):
     assert whole.finish() == b""
 
 
+def test_only_a_mark_is_taken_off_and_only_once():
+    unmarked, marked = WholeLines(9), WholeLines(9, mark=BYTE_ORDER_MARK)
+    for _ in range(3):
+        assert unmarked.feed(b"XXXXa\n") == marked.feed(b"XXXXa\n") == b"XXXXa\n"
+
+
 @pytest.mark.parametrize("size", [1, 2, 100])
 @pytest.mark.parametrize(
     ("data", "lines", "rest"),

@@ -41,6 +41,10 @@ def test_says_what_stands_where(content: bytes, phrase: str) -> None:
     assert why(content) == phrase
 
 
+def test_a_refusal_of_what_is_utf_8() -> None:
+    assert why_not_json(b'"a"', UnicodeDecodeError("utf-8", b"a", 0, 1, "?")) == "a string that is not UTF-8"
+
+
 @given(st.binary(max_size=40) | st.text(st.sampled_from('[]{}",:\\ud8Nan1 '), max_size=20).map(str.encode))
 def test_has_a_word_for_everything(content: bytes) -> None:
     failure = None

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
 
-from trioclient._codec.pydantic_models import ModelReader, mentions_model
+from trioclient._codec.pydantic_models import ModelReader, mentions_model, model_keys
 from trioclient._codec.unknown_variant import UnknownVariant
 
 T = TypeVar("T")
@@ -132,6 +132,8 @@ def construct(model: Any, **values: Any) -> Any:
         (list[Item], '[{"id": "x"}, {"id": "2"}, 3]', [construct(Item, id="x"), Item(id=2), 3]),
         (tuple[Item, ...], '[{"id": "x"}]', (construct(Item, id="x"),)),
         (set[Union[int, Item]], '["1", [2]]', [1, [2]]),
+        (set[Union[int, Item]], '["1", 2]', {1, 2}),
+        (tuple[Item, int], '[{"id": "x"}, 1]', [{"id": "x"}, 1]),
         (dict[int, Item], '{"1": {"id": "x"}, "y": 2}', {1: construct(Item, id="x"), "y": 2}),
         (Mapping[str, Item | None], '{"1": {"id": "x"}, "y": null}', {"1": construct(Item, id="x"), "y": None}),
         (
@@ -171,6 +173,10 @@ def construct(model: Any, **values: Any) -> Any:
         (Cut, '{"word": " a ", "count": "0"}', construct(Cut, word="a", count="0")),
         (Refusing, '{"id": "x", "more": 1}', {"id": "x"}),
         (Union[Pair, Item], '[{"id": "x"}, 1]', [{"id": "x"}, 1]),
+        (list[Item] | None, '[{"id": "x"}, 3]', [construct(Item, id="x"), 3]),
+        (Union[list[Item], dict[str, Item]], '[{"id": "x"}, 3]', [construct(Item, id="x"), 3]),
+        (Union[list[Item], dict[str, Item]], '{"a": {"id": "x"}}', {"a": construct(Item, id="x")}),
+        (Union[Literal["a"], int, Item], '"5"', 5),
     ],
     ids=str,
 )
@@ -250,8 +256,9 @@ class Unresolved(BaseModel):
 
 @pytest.mark.parametrize("cast_to", [Unresolved, dict[str, Union[Item, Struct]], list["NoSuchType"]])  # noqa: F821
 def test_refuses_what_pydantic_does(cast_to: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError) as caught:
         ModelReader(cast_to)
+    assert str(caught.value) == str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +280,24 @@ def test_refuses_what_pydantic_does(cast_to: Any) -> None:
 )
 def test_finds_models(cast_to: Any, mentions: bool) -> None:
     assert mentions_model(cast_to) is mentions
+
+
+@pytest.mark.parametrize(
+    ("cast_to", "keys"),
+    [
+        (Item, ["id", "name", "seen"]),
+        (Renamed, ["deux", "first", "firstOne", "second", "third", "two"]),
+        (Union[Text, Aliased], ["text", "type"]),
+        (Text | Image, ["text", "type", "url"]),
+        (Annotated[Union[Text, None], "x"], ["text", "type"]),
+        (Annotated[Item, "x"], ["id", "name", "seen"]),
+        (int, []),
+        (list[Item], []),
+    ],
+    ids=str,
+)
+def test_the_keys_of_a_model(cast_to: Any, keys: list[str]) -> None:
+    assert sorted(model_keys(cast_to)) == keys
 
 
 def test_pydantic_is_never_imported_here() -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioclient._codec.query import ArrayStyle, encode_query
+from trioclient._codec.query import ArrayStyle, encode_query, form_fields
 from trioclient._types import NOT_GIVEN, omit
 
 
@@ -28,6 +28,17 @@ class Word(str, enum.Enum):
 
 class Level(enum.IntEnum):
     HIGH = 3
+
+
+class Blob(enum.Enum):
+    EMPTY = b""
+
+
+class Ratio(float):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "something else"
 
 
 class Name(str):
@@ -60,6 +71,7 @@ UTC = datetime.timezone.utc
         (-5, "-5"),
         (10**20, "100000000000000000000"),
         (0.1, "0.1"),
+        (Ratio(0.5), "0.5"),
         (1e100, "1e%2B100"),
         (decimal.Decimal("1.50"), "1.50"),
         (datetime.date(2024, 2, 29), "2024-02-29"),
@@ -119,6 +131,10 @@ def test_kinds_of_arrays(array: object) -> None:
     assert encode_query({"k": array}) == "k=a&k=b"
 
 
+def test_a_set_is_sorted_as_text() -> None:
+    assert encode_query({"k": {"a", 10, 9}}) == "k=10&k=9&k=a"
+
+
 def test_kinds_of_mappings() -> None:
     params = types.MappingProxyType({"k": collections.ChainMap({"a": 1})})
     assert encode_query(params) == "k%5Ba%5D=1"
@@ -133,19 +149,22 @@ def test_keys_are_encoded() -> None:
     [
         ({"a": {"b": b"x"}}, r"params\['a'\]\['b'\] must be text, not bytes"),
         ({"a": bytearray(b"x")}, r"params\['a'\] must be text, not bytearray"),
+        ({"a": Blob.EMPTY}, r"params\['a'\] must be text, not bytes"),
         ({"a": [1, memoryview(b"x")]}, r"params\['a'\]\[1\] must be text, not memoryview"),
         ({"a": object()}, r"params\['a'\] must be .*, not object"),
         ({"a": Point()}, r"params\['a'\] must be .*, not Point"),
         ({"a": (x for x in "ab")}, r"params\['a'\] must be .*, not generator"),
         ({1: "x"}, r"params\[1\]: keys must be str, not int"),
+        ({1: 1.5}, r"params\[1\]: keys must be str, not int"),
         ({"a": {None: "x"}}, r"params\['a'\]\[None\]: keys must be str, not NoneType"),
         ([("a", 1)], "params must be a mapping, not list"),
         ("a=1", "params must be a mapping, not str"),
     ],
 )
-def test_wrong_types(params: Any, where: str) -> None:
-    with pytest.raises(TypeError, match=where):
-        encode_query(params)
+@pytest.mark.parametrize("style", ["repeat", "comma"])
+def test_wrong_types(params: Any, where: str, style: ArrayStyle) -> None:
+    with pytest.raises(TypeError, match=f"^{where}"):
+        encode_query(params, style)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf"), decimal.Decimal("NaN")])
@@ -156,8 +175,13 @@ def test_numbers_that_are_none(number: object) -> None:
 
 @pytest.mark.parametrize("params", [{"a": "\ud800"}, {"a": {"b": "\ud800"}}, {"\ud800": 1}, {"\ud800": "x"}])
 def test_lone_surrogates(params: Any) -> None:
-    with pytest.raises(ValueError, match=r"^params\[.*lone surrogate"):
+    with pytest.raises(ValueError, match=r"^params\[.*\] holds a lone surrogate, which has no UTF-8 form$"):
         encode_query(params)
+
+
+def test_a_lone_surrogate_among_others() -> None:
+    with pytest.raises(ValueError, match=r"^params\['a'\]\[1\] holds a lone surrogate"):
+        encode_query({"a": ["x", "\ud800"]}, "comma")
 
 
 def test_unknown_style() -> None:
@@ -191,6 +215,45 @@ def test_depth_is_bounded() -> None:
 def test_one_value_in_two_places_is_fine() -> None:
     shared = {"x": 1}
     assert encode_query({"a": shared, "b": [shared]}, "indices") == "a%5Bx%5D=1&b%5B0%5D%5Bx%5D=1"
+
+
+# Forms
+
+
+@pytest.mark.parametrize(
+    ("value", "arrays", "fields"),
+    [
+        ("é & b", "repeat", [("k", "é & b")]),
+        (1.5, "repeat", [("k", "1.5")]),
+        (None, "repeat", []),
+        ([1, None, 2], "repeat", [("k", "1"), ("k", "2")]),
+        ([1, 2], "brackets", [("k[]", "1"), ("k[]", "2")]),
+        ([1, 2], "indices", [("k[0]", "1"), ("k[1]", "2")]),
+        ([1, 2], "comma", [("k", "1,2")]),
+        ({"ä b": {"c": True}}, "repeat", [("k[ä b][c]", "true")]),
+        ([{"a": 1}], "repeat", [("k[][a]", "1")]),
+    ],
+)
+def test_the_fields_of_a_form(value: object, arrays: ArrayStyle, fields: list[tuple[str, str]]) -> None:
+    assert form_fields("k", value, arrays, "body") == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error", "where"),
+    [
+        ("k", ["a", "b,c"], ValueError, r"body\['k'\]\[1\] holds a comma, which would end it in the comma style"),
+        ("k", ["a", "\ud800"], ValueError, r"body\['k'\]\[1\] holds a lone surrogate"),
+        ("k", ["a", b"b"], TypeError, r"body\['k'\]\[1\] must be text, not bytes: decode it first"),
+        ("k", {"a": "\ud800"}, ValueError, r"body\['k'\]\['a'\] holds a lone surrogate"),
+        ("k", {"\ud800": "a"}, ValueError, r"body\['k'\]\['\\ud800'\] holds a lone surrogate"),
+        ("k", {1: "a"}, TypeError, r"body\['k'\]\[1\]: keys must be str, not int"),
+        ("\ud800", "a", ValueError, r"body\['\\ud800'\] holds a lone surrogate"),
+        ("k", object(), TypeError, r"body\['k'\] must be a str, number, bool, date, UUID or Enum, not object"),
+    ],
+)
+def test_what_a_form_cannot_hold(name: str, value: object, error: type[Exception], where: str) -> None:
+    with pytest.raises(error, match=f"^{where}"):
+        form_fields(name, value, "comma", "body")
 
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from trioclient._codec.url import BaseURL, Target, join_redirect, path_template
 
-BASE = BaseURL("https://api.example.com/v1")
+BASE = "https://api.example.com/v1"
 
 
 class Kind(enum.Enum):
@@ -41,6 +41,8 @@ class Kind(enum.Enum):
         ("http://my_host.local./", ("http", "my_host.local.", 80, "/"), "my_host.local."),
         ("http://h/a%2Fb//c", ("http", "h", 80, "/a%2Fb//c"), "h"),
         ("http://h?q=1", ("http", "h", 80, "/?q=1"), "h"),
+        ("http://h:1", ("http", "h", 1, "/"), "h:1"),
+        ("http://h:65535", ("http", "h", 65535, "/"), "h:65535"),
     ],
 )
 def test_absolute_urls(url: str, target: tuple[str, str, int, str], host_header: str | None) -> None:
@@ -67,7 +69,7 @@ def test_absolute_urls(url: str, target: tuple[str, str, int, str], host_header:
         ("javascript:alert(1)", "absolute"),
         (" http://h/", "absolute"),
         ("http://h:0/", "port"),
-        ("http://h:99999/", "port|valid"),
+        ("http://h:65536/", "port|valid"),
         ("http://h:x/", "valid"),
         ("http://[::1", "valid"),
         ("http://[::1%25eth0]/", "zone"),
@@ -93,9 +95,18 @@ def test_credentials_in_a_url_are_refused_and_not_shown(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", [None, 5, b"http://h/"])
-def test_urls_of_another_type(url: Any) -> None:
-    with pytest.raises(TypeError, match="base_url must be a str or"):
+def test_where_credentials_belong() -> None:
+    with pytest.raises(ValueError) as caught:
+        Target.of("https://user:s3cret@h/")
+    assert str(caught.value) == (
+        "url must not hold a user name or password, which would end up in logs:"
+        " send them with custom_headers or auth_headers"
+    )
+
+
+@pytest.mark.parametrize(("url", "kind"), [(None, "NoneType"), (5, "int"), (b"http://h/", "bytes")])
+def test_urls_of_another_type(url: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=rf"^base_url must be a str or httpx\.URL, not {kind}$"):
         BaseURL(url)
 
 
@@ -165,7 +176,7 @@ def test_a_bad_base_is_named() -> None:
     ],
 )
 def test_relative_paths(path: str, joined: str) -> None:
-    assert BASE.join(path) == (("https", "api.example.com", 443), joined)
+    assert BaseURL(BASE).join(path) == (("https", "api.example.com", 443), joined)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,7 @@ def test_queries_are_merged(base: str, path: str, query: str, joined: str) -> No
     ],
 )
 def test_absolute_urls_are_taken_as_they_are(path: str, url: str) -> None:
-    assert str(BASE.join(path)) == url
+    assert str(BaseURL(BASE).join(path)) == url
 
 
 DOT_SEGMENTS = ["..", ".", "../x", "/../x", "a/..", "a/../b", "a/./b", "/.", "a/.", "..?x"]
@@ -205,13 +216,34 @@ BAD_URLS = ["ftp://h/", "file:///etc/passwd", "https://", "https://user:pw@h/", 
 @pytest.mark.parametrize("path", [*DOT_SEGMENTS, *ENCODED_DOT_SEGMENTS, *UNSAFE, *AMBIGUOUS, *BAD_URLS])
 def test_refused_paths(path: str) -> None:
     with pytest.raises(ValueError, match=r"^path "):
-        BASE.join(path)
+        BaseURL(BASE).join(path)
 
 
-@pytest.mark.parametrize("path", [None, b"a", 5])
-def test_paths_of_another_type(path: Any) -> None:
-    with pytest.raises(TypeError, match="path must be a str"):
-        BASE.join(path)
+def test_a_path_that_has_no_utf_8() -> None:
+    with pytest.raises(ValueError, match=r"^path holds a lone surrogate, which has no UTF-8 form$"):
+        BaseURL(BASE).join("\ud800")
+
+
+@pytest.mark.parametrize(("path", "kind"), [(None, "NoneType"), (b"a", "bytes"), (5, "int")])
+def test_paths_of_another_type(path: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"^path must be a str, not {kind}$"):
+        BaseURL(BASE).join(path)
+
+
+def test_the_targets_of_a_few_paths_are_kept() -> None:
+    base = BaseURL(BASE)
+    paths = [f"items/{number}" for number in range(256)]
+    targets = [base.join(path) for path in paths]
+    assert all(base.join(path) is target for path, target in zip(paths, targets, strict=True))
+    assert base.join("items/256").path == "/v1/items/256"
+    assert base.join(paths[0]) == targets[0]
+    assert base.join(paths[0]) is not targets[0], "they were too many"
+
+
+@pytest.mark.parametrize(("length", "kept"), [(256, True), (257, False)])
+def test_the_target_of_a_long_path_is_not_kept(length: int, kept: bool) -> None:
+    base, path = BaseURL(BASE), "x" * length
+    assert (base.join(path) is base.join(path)) == kept
 
 
 _AWKWARD = st.sampled_from(
@@ -233,7 +265,7 @@ def _resolved(path: str) -> list[str]:
 @given(st.lists(_AWKWARD, max_size=10).map("".join) | st.text(max_size=20))
 def test_a_relative_path_stays_under_its_base(path: str) -> None:
     try:
-        target = BASE.join(path)
+        target = BaseURL(BASE).join(path)
     except ValueError:
         return
     if path.startswith("http://"):
@@ -246,7 +278,7 @@ def test_a_relative_path_stays_under_its_base(path: str) -> None:
     parsed = urlsplit(str(target))
     assert parsed.netloc == "api.example.com"
     assert _resolved(parsed.path)[:2] == ["", "v1"]
-    assert BASE.join(target.path.removeprefix("/v1")) == target
+    assert BaseURL(BASE).join(target.path.removeprefix("/v1")) == target
 
 
 # Redirects
@@ -270,6 +302,8 @@ def test_a_relative_path_stays_under_its_base(path: str) -> None:
         ("/a b", "https://api.example.com:8443/a%20b"),
         ("/ü", "https://api.example.com:8443/%C3%BC"),
         ("/a%2Fb", "https://api.example.com:8443/a%2Fb"),
+        ("/x\xa0", "https://api.example.com:8443/x%C2%A0"),
+        ("/X", "https://api.example.com:8443/X"),
         ("HTTPS://OTHER.example", "https://other.example/"),
     ],
 )
@@ -325,12 +359,13 @@ def test_refused_redirects(location: str) -> None:
 )
 def test_template_values(value: object, segment: str) -> None:
     assert path_template("/a/{id}/b", id=value) == f"/a/{segment}/b"
-    assert BASE.join(path_template("/a/{id}/b", id=value)).path == f"/v1/a/{segment}/b"
+    assert BaseURL(BASE).join(path_template("/a/{id}/b", id=value)).path == f"/v1/a/{segment}/b"
 
 
 def test_templates() -> None:
     assert path_template("/plain") == "/plain"
     assert path_template("/{a}/{b}/{a}.json?q={b}", a=1, b="x&y") == "/1/x%26y/1.json?q=x%26y"
+    assert path_template("/{a}/{b}", a=1, b=2) == "/1/2"
     assert path_template("/{template}", template="x") == "/x"
 
 
@@ -368,8 +403,10 @@ def test_template_values_of_another_type(value: object) -> None:
 @pytest.mark.parametrize(
     ("template", "values", "reason"),
     [
-        ("/{a}/{b}", {"a": 1}, "no value for 'b'"),
-        ("/{a}", {"a": 1, "b": 2}, "the template has no 'b'"),
+        ("/{a}/{b}", {"a": 1}, "no value for 'b'$"),
+        ("/{a}/{b}/{c}", {"b": 1}, "no value for 'a', 'c'$"),
+        ("/{a}", {"a": 1, "b": 2}, "the template has no 'b'$"),
+        ("/{b}", {"c": 1, "b": 2, "a": 3}, "the template has no 'a', 'c'$"),
         ("/{}", {}, "braces"),
         ("/{0}", {}, "braces"),
         ("/{a!r}", {"a": 1}, "braces"),
@@ -392,7 +429,7 @@ def test_a_template_value_stays_in_its_segment(value: str) -> None:
     assert len(segments) == 4
     assert unquote(segments[2]) == value
     assert not set(path) & set("?#\\ ")
-    assert BASE.join(path).path == f"/v1{path}"
+    assert BaseURL(BASE).join(path).path == f"/v1{path}"
 
 
 @pytest.mark.parametrize("host", ["a..b", ".a", "x" * 64, f"a.{'x' * 64}.test", "a.test.."])

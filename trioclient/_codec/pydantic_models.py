@@ -57,15 +57,15 @@ class ModelReader:
         self._error: type[Exception] = pydantic.ValidationError
         try:
             self._adapter = pydantic.TypeAdapter(cast_to)
-            self._accepts_none = self._takes(None)  # by which pydantic also notices unresolved names
+            self._accepts_none = self._takes_none()  # by which pydantic also notices unresolved names
         except (pydantic.PydanticUserError, NameError) as error:
             raise TypeError(str(error)) from error
         self._cast_to = cast_to
         self._plan: Plan | None = None
 
-    def _takes(self, value: object) -> bool:
+    def _takes_none(self) -> bool:
         try:
-            self._adapter.validate_python(value)
+            self._adapter.validate_python(None)
         except self._error:
             return False
         return True

@@ -252,7 +252,7 @@ def _cause(policy: RetryPolicy, outcome: Outcome) -> tuple[str, bool]:
         return "another attempt would end the same way", False
     if outcome.kind == "timeout":
         return "the attempt timed out", True
-    if outcome.status is None or outcome.kind == "disconnect":
+    if outcome.status is None:
         return "no whole answer came", True
     if outcome.should_retry is not None:
         return f"status {outcome.status}, x-should-retry: {str(outcome.should_retry).lower()}", outcome.should_retry
