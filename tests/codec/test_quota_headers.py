@@ -72,6 +72,10 @@ CASES: dict[str, tuple[str, list[QuotaReading]]] = {
         'RateLimit-Limit: 100, 100;w=10;comment="a, b", 1000;w=3600\nRateLimit-Remaining: 9',
         [reading("requests", 100, 9, None, 10)],
     ),
+    "IETF, with a parameter to the limit": (
+        'RateLimit-Limit: 100;comment="a", 100;w=10',
+        [reading("requests", 100, None, None, 10)],
+    ),
     "X-": (
         "X-RateLimit-Limit: 60\nX-RateLimit-Remaining: 59\nX-RateLimit-Reset: 12.5",
         [reading("requests", 60, 59, 12.5)],
@@ -112,6 +116,22 @@ CASES: dict[str, tuple[str, list[QuotaReading]]] = {
     "OpenAI, nothing used": (
         "x-ratelimit-limit-requests: 10\nx-ratelimit-remaining-requests: 10\nx-ratelimit-reset-requests: 0s",
         [reading("requests", 10, 10, 0, 60, refills=True)],
+    ),
+    "OpenAI, more left than there can be": (
+        "x-ratelimit-limit-requests: 10\nx-ratelimit-remaining-requests: 10\nx-ratelimit-reset-requests: 1s",
+        [reading("requests", 10, 10, 1, 60, refills=True)],
+    ),
+    "OpenAI, not full and yet to be full at once": (
+        "x-ratelimit-limit-requests: 10\nx-ratelimit-remaining-requests: 9\nx-ratelimit-reset-requests: 0s",
+        [reading("requests", 10, 9, 0, 60, refills=True)],
+    ),
+    "OpenAI, without what is left": (
+        "x-ratelimit-limit-requests: 10\nx-ratelimit-reset-requests: 1s",
+        [reading("requests", 10, None, 1, 60, refills=True)],
+    ),
+    "OpenAI, without the limit": (
+        "x-ratelimit-remaining-requests: 10\nx-ratelimit-reset-requests: 1s",
+        [reading("requests", None, 10, 1, 60, refills=True)],
     ),
     "Anthropic": (
         "Date: Thu, 01 Jan 2026 00:00:00 GMT\nanthropic-ratelimit-requests-limit: 50\n"
@@ -154,10 +174,14 @@ def test_every_form(name: str) -> None:
         "X-RateLimit-Remaining: 1e3",
         "X-RateLimit-Remaining: 1_000",
         "X-RateLimit-Remaining:",
+        "X-RateLimit-Reset:",
         "X-RateLimit-Reset: 1.2.3s",
         "X-RateLimit-Reset: 2026-13-01T00:00:00Z",
         "X-RateLimit-Reset: 9999-12-31T00:00:00Z",
         "X-RateLimit-Reset: 999999999",
+        "X-RateLimit-Reset: 31622401",
+        "X-RateLimit-Reset: 366d1s",
+        "Date: Thu, 01 Jan 2026 00:00:00 GMT\nX-RateLimit-Reset: 2027-01-02T00:00:01Z",
         'RateLimit: "default"',
         'RateLimit-Policy: "default";w=60',
         'RateLimit: "' + "a" * 2000 + '";r=1',
@@ -182,6 +206,37 @@ def test_what_says_nothing(text: str) -> None:
 )
 def test_durations(text: str, seconds: float) -> None:
     assert quota_readings(answer(f"x-ratelimit-reset-tokens: {text}"), WALL)[0].reset == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-01T00:00:30Z", 30.0),
+        ("2026-01-01t00:00:30.25z", 30.25),
+        ("2026-01-01 02:00:30+02:00", 30.0),
+        ("2025-12-31T22:30:30-01:30", 30.0),
+        ("2025-12-31T23:59:30Z", 0.0),
+        ("2027-01-02T00:00:00Z", 31_622_400.0),
+        ("31622400", 31_622_400.0),
+        ("366d", 31_622_400.0),
+    ],
+)
+def test_resets(text: str, seconds: float) -> None:
+    assert [reading.reset for reading in quota_readings(answer(f"X-RateLimit-Reset: {text}"), NEW_YEAR)] == [seconds]
+
+
+@pytest.mark.parametrize("reset", [b"1000000000", b"1000000000000"])
+def test_from_when_on_a_reset_is_a_time_of_day(reset: bytes) -> None:
+    assert quota_readings([(b"x-ratelimit-reset", reset)], 999_999_990.0)[0].reset == 10.0
+
+
+@pytest.mark.parametrize(("length", "read"), [(1024, True), (1025, False)])
+def test_how_long_a_value_may_be(length: int, read: bool) -> None:
+    assert bool(quota_readings([(b"x-ratelimit-remaining", b"5".ljust(length))], WALL)) is read
+    assert bool(quota_readings([(b"ratelimit", b"remaining=5".ljust(length))], WALL)) is read
+    date = (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT".ljust(length))
+    reset = (b"x-ratelimit-reset", b"2026-01-01T00:00:30Z")
+    assert quota_readings([date, reset], NEW_YEAR - 60.0)[0].reset == (30.0 if read else 90.0)
 
 
 def test_without_a_date_it_is_the_clients_clock() -> None:

@@ -211,6 +211,18 @@ class TestDecrease:
         assert tell(limit, "x" * 9, in_flight=70) == 70
         assert tell(limit, "x", in_flight=70) == 49
 
+    def test_nor_need_it_be_told_of(self) -> None:
+        limit = limit_of()
+        tell(limit, "x" * 10)
+        for _ in range(98):
+            limit.skip()
+        assert tell(limit, "x" * 10, in_flight=70) == 70
+        assert tell(limit, "x", in_flight=70) == 49
+        for _ in range(100):
+            limit.skip()
+        assert tell(limit, "x" * 9, in_flight=49) == 49
+        assert tell(limit, "x", in_flight=49) == 34
+
     def test_but_for_the_window_at_most(self) -> None:
         limit = limit_of()
         tell(limit, "x" * 10, now=100.0)

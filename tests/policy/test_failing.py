@@ -96,5 +96,5 @@ def test_the_defaults() -> None:
     ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, Any], error: type[Exception], match: str) -> None:
-    with pytest.raises(error, match=match):
+    with pytest.raises(error, match=f"^{match}"):
         Failing(**settings)

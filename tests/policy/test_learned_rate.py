@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import itertools
+import math
 import random
 from collections import deque
 from typing import Any, NamedTuple, Protocol
@@ -36,6 +38,13 @@ class Learner:
         rate = Rate(**{"learn": True, "share": 1.0, "burst": 0.0, **options})
         self.meter = RateMeter(rate)
         self._learned = LearnedRate(rate, self.meter)
+
+    @property
+    def quota(self) -> tuple[float, float]:
+        """Of requests, and in how many seconds."""
+        pace = self.meter.pace("requests")
+        assert pace is not None
+        return pace.quota, pace.per
 
     def hears(self, *readings: QuotaReading, now: float = 0.0, sent_at: float | None = None, status: int = 200) -> None:
         self._learned.learn(now, now if sent_at is None else sent_at, status, readings)
@@ -82,6 +91,35 @@ def test_the_rate_is_the_servers_unless_the_given_one_is_lower(given: Any, said:
     assert learner.instants(2) == [0.0, second]
 
 
+@pytest.mark.parametrize(
+    ("given", "said", "quota"),
+    [
+        ({}, [reading(30, None, 10, 60)], (30.0, 60.0)),
+        ({}, [reading(30, None, 60)], (30.0, 60.0)),
+        ({}, [reading(30, None, 60), reading(20, None, 15)], (20.0, 60.0)),
+        ({}, [reading(30, None, 0.5)], (30.0, 1.0)),
+        ({}, [reading(1, None, None, 60)], (1.0, 60.0)),
+        ({}, [reading(36, None, None, 3600)], (36.0, 3600.0)),
+        ({}, [reading(100, None, None, 3601)], (math.inf, 60.0)),
+        ({}, [reading(30, None, None)], (math.inf, 60.0)),
+        ({}, [reading(30, None, 60, refills=True)], (math.inf, 60.0)),
+        ({}, [reading(0.9, None, None, 60)], (math.inf, 60.0)),
+        ({}, [reading(30, None, None, 60, counts="tokens")], (math.inf, 60.0)),
+        ({"requests": 60}, [reading(30, None, None, 60)], (30.0, 60.0)),
+        ({"requests": 60}, [reading(600, None, None, 600)], (60.0, 60.0)),
+        ({"requests": 60}, [reading(30, None, None, 60), reading(90, None, None, 60)], (30.0, 60.0)),
+        ({"requests": 60}, [reading(90, None, None, 60), reading(30, None, None, 60)], (30.0, 60.0)),
+        ({}, [reading(60, None, None, 60), reading(600, None, None, 3600)], (600.0, 3600.0)),
+    ],
+)
+def test_what_is_a_limit_and_what_its_window_is(
+    given: Any, said: list[QuotaReading], quota: tuple[float, float]
+) -> None:
+    learner = Learner(**given)
+    learner.hears(*said)
+    assert learner.quota == quota
+
+
 def test_a_quota_of_the_day_does_not_set_the_pace() -> None:
     learner = Learner(requests=60)
     learner.hears(reading(1_000_000, 999_999, 80_000, 86_400))
@@ -102,6 +140,25 @@ class TestWhatIsLeft:
         learner.hears(reading(60, 10, 20, 60))
         assert learner.instants(3) == [0.0, 2.0, 4.0]
 
+    def test_but_not_that_of_another_quota_with_more_left(self) -> None:
+        several = [reading(60, 5, 20, 60), reading(1_000_000, 900_000, 3000, 3600), reading(90, None, None, 60)]
+        for readings in itertools.permutations(several):
+            learner = Learner(requests=60)
+            learner.hears(*readings)
+            assert learner.instants(3) == [0.0, 4.0, 8.0]
+
+    def test_of_several_the_scarcest_counts(self) -> None:
+        for readings in itertools.permutations([reading(60, 5, 20, 60), reading(1000, 10, 300, 3600)]):
+            learner = Learner(requests=60)
+            learner.hears(*readings)
+            assert learner.instants(3) == [0.0, 30.0, 60.0]
+
+    def test_one_with_nothing_left_is_the_scarcest(self) -> None:
+        for readings in itertools.permutations([reading(60, 1, 20, 60), reading(1000, 0, 30, 3600)]):
+            learner = Learner(requests=60)
+            learner.hears(*readings)
+            assert learner.instants(1) == [30.0]
+
     def test_nothing_is_waited_out(self) -> None:
         learner = Learner(requests=60)
         learner.hears(reading(60, 0, 20, 60), now=5.0)
@@ -118,6 +175,8 @@ class TestWhatIsLeft:
         learner = Learner(requests=60)
         learner.hears(reading(60, 0, 20, 60), now=10.0, sent_at=5.0)
         assert learner.instants(1, now=10.0) == [10.0]
+        learner.hears(reading(60, 0, 20, 60), now=10.0, sent_at=7.0)
+        assert learner.instants(1, now=10.0) == [30.0]
 
     def test_a_bucket_goes_on_filling(self) -> None:
         learner = Learner(requests=60, burst=1.0)
@@ -131,6 +190,27 @@ class TestWhatIsLeft:
 
 
 class TestA429WithoutNumbers:
+    @pytest.mark.parametrize(
+        ("said", "sent_at", "quota"),
+        [
+            ([], 10.0, 35.0),
+            ([reading(100, 0, 20, 60)], 10.0, 100.0),
+            ([reading(100, 0, 20, 60), reading(9000, 8000, 3000, 3600)], 10.0, 100.0),
+            ([reading(100, 1, 20, 60)], 10.0, 35.0),
+            ([reading(100, 0, None, 60)], 10.0, 35.0),
+            ([reading(100, None, 20, 60)], 10.0, 35.0),
+            ([reading(100, 0, 20, 60)], 5.0, 35.0),
+        ],
+    )
+    def test_is_one_that_does_not_say_how_long_to_wait(
+        self, said: list[QuotaReading], sent_at: float, quota: float
+    ) -> None:
+        learner = Learner(requests=100)
+        for _ in range(50):
+            learner.hears()
+        learner.hears(*said, now=10.0, sent_at=sent_at, status=429)
+        assert learner.meter.quota("requests") == pytest.approx(quota)
+
     def test_the_rate_is_a_part_of_what_was_taken(self) -> None:
         learner = Learner()
         for _ in range(100):
@@ -145,6 +225,48 @@ class TestA429WithoutNumbers:
         for sent_at in (0.5, 0.6, 1.0):
             learner.hears(now=1.0, sent_at=sent_at, status=429)
         assert learner.meter.quota("requests") == pytest.approx(35.0)
+        assert learner.instants(1, now=1.0) == [1.0]
+
+    @pytest.mark.parametrize(("taken", "quota"), [(50, 40.94), (30, 21.0)])
+    def test_the_second_takes_off_less_where_it_comes_near_the_first(self, taken: int, quota: float) -> None:
+        learner = Learner(requests=100)
+        for now, number in ((0.0, 50), (100.0, taken)):
+            for _ in range(number):
+                learner.hears(now=now)
+            learner.hears(now=now + 1.0, status=429)
+        assert learner.meter.quota("requests") == pytest.approx(quota, abs=0.01)
+
+    def test_no_more_was_taken_than_the_quota(self) -> None:
+        learner = Learner()
+        learner.hears(reading(20, None, None, 30))
+        for _ in range(50):
+            learner.hears()
+        learner.hears(now=1.0, status=429)
+        assert learner.quota == (pytest.approx(28.0), 60.0)
+
+    @pytest.mark.parametrize(("taken", "quota", "next_at"), [(0, math.inf, 4.0), (9, math.inf, 4.0), (10, 7.0, 1.0)])
+    def test_few_that_were_taken_say_nothing_of_it(self, taken: int, quota: float, next_at: float) -> None:
+        learner = Learner()
+        for _ in range(taken):
+            learner.hears()
+        learner.hears(now=1.0, status=429)
+        assert learner.meter.ready_at(1.0, ONE) == next_at
+        assert learner.quota == (pytest.approx(quota), 60.0)
+
+    @pytest.mark.parametrize(("now", "quota"), [(59.9, 2.1), (60.0, math.inf)])
+    def test_unless_another_was_refused_of_late(self, now: float, quota: float) -> None:
+        learner = Learner()
+        learner.hears(status=429)
+        for _ in range(3):
+            learner.hears(now=50.0)
+        learner.hears(now=now, status=429)
+        assert learner.quota == (pytest.approx(quota), 60.0)
+
+    def test_the_rate_is_never_below_one_request(self) -> None:
+        learner = Learner()
+        for now in (1.0, 2.0):
+            learner.hears(now=now, status=429)
+        assert learner.quota == (1.0, 60.0)
 
     def test_a_window_that_is_used_up_is_waited_out(self) -> None:
         learner = Learner(requests=100)
@@ -173,6 +295,15 @@ class TestA429WithoutNumbers:
         learner.hears(now=0.0, status=429)
         learner.hears(now=3000.0)
         assert learner.meter.quota("requests") == 52.0
+
+    def test_nor_above_the_one_that_was_told(self) -> None:
+        learner = Learner(cost=len)
+        learner.hears(reading(60, None, None, 30), reading(10, None, None, 60, counts="tokens"))
+        for _ in range(50):
+            learner.hears()
+        learner.hears(now=0.0, status=429)
+        learner.hears(now=3000.0)
+        assert learner.quota == (120.0, 60.0)
 
 
 class Server(Protocol):

@@ -78,6 +78,13 @@ class TestTheWindow:
         gone = instants(pace(share=0.8), [60.0] * 3)
         assert gone == pytest.approx([0.0, 125.0, 250.0], abs=1.0)
 
+    def test_as_much_of_it_is_waited_for_as_is_needed(self) -> None:
+        window = SpentWindow(256.0, 256.0)
+        for instant in (0.0, 10.0, 20.0):
+            window.add(instant, 30.0)
+        waits = [window.fits_at(80.0, units, 100.0) for units in (10.0, 40.0, 70.0, 100.0)]
+        assert waits == [80.0, 256.0, 266.0, 276.0]
+
     def test_what_goes_in_one_of_its_parts_is_forgotten_with_the_last(self) -> None:
         window = SpentWindow(256.0, 256.0)
         slot = window.add(0.0, 1.0)
@@ -107,6 +114,10 @@ class TestTheQueue:
         assert paced.ready_at(0.0, 1.0, 30.0) == 31.0
         assert paced.ready_at(25.0, 1.0, 30.0) == 56.0
 
+    def test_at_the_pace(self) -> None:
+        paced = pace(50.0)
+        assert paced.ready_at(0.0, 1.0, 30.0) == 62.0
+
 
 class TestCorrection:
     def test_less_than_thought_lets_the_next_go_sooner(self) -> None:
@@ -130,16 +141,23 @@ class TestCorrection:
         paced.correct(5.0, slot, 25.0)
         assert paced.ready_at(5.0, 1.0, 0.0) == 26.0
         assert paced.left(5.0) == 65.0
+        assert instants(paced, [1.0] * 3, now=60.0) == [60.0, 61.0, 62.0]
 
     def test_what_was_not_used_is_there_besides_what_the_next_demand_has_waited_for(self) -> None:
         paced = pace()
-        for _ in range(2):
-            slot = paced.take(50.0, 10.0)
+        paced.take(50.0, 10.0)
+        slot = paced.take(50.0, 10.0)
         paced.take(50.0, 10.0)
         # 20 at once is 20 ahead of the pace; 9 s later 11 of it is still to be paid, then 2.
         assert paced.due == 70.0
         paced.correct(69.0, slot, -9.0)
         assert instants(paced, [5.0, 3.0, 1.0, 1.0], now=69.0) == [69.0, 69.0, 70.0, 71.0]
+
+    def test_it_is_there_besides_the_burst_and_once(self) -> None:
+        paced = pace(burst=0.05)
+        paced.correct(10.0, paced.take(0.0, 50.0), -49.0)
+        assert instants(paced, [1.0] * 30, now=10.0) == [10.0] * 30
+        assert instants(paced, [1.0] * 26, now=100.0) == [100.0] * 24 + [101.0, 102.0]
 
     def test_what_was_not_used_is_not_saved_up_for_longer_than_the_window(self) -> None:
         paced = pace(burst=0.02)
@@ -157,6 +175,9 @@ class TestCorrection:
     def test_a_late_one_changes_nothing(self) -> None:
         paced = pace()
         slot = paced.take(0.0, 10.0)
+        assert paced.left(100.0) == 100.0
+        paced.correct(100.0, slot, -5.0)
+        assert paced.left(100.0) == 100.0
         paced.correct(150.0, slot, 30.0)
         assert paced.left(150.0) == 100.0
         assert paced.ready_at(150.0, 1.0, 0.0) == 150.0
@@ -178,6 +199,53 @@ class TestCorrection:
                 under_way.append((now + 20.0, paced.take(now, 40.0)))
                 real += 15.0 * (now >= 1000.0)
         assert real == pytest.approx(10_000.0 * used, rel=0.02)
+
+
+class TestWhatAServerHasSaid:
+    def test_another_quota(self) -> None:
+        paced = pace(burst=0.04)
+        paced.take(0.0, 20.0)
+        paced.retune(25.0, 50.0)
+        assert (paced.quota, paced.per, paced.unit_seconds) == (25.0, 50.0, 2.0)
+        assert [paced.left(now) for now in (49.0, 50.0)] == [5.0, 25.0]
+        assert instants(paced, [1.0] * 3, now=60.0) == [60.0, 62.0, 64.0]
+
+    def test_a_pause(self) -> None:
+        paced = pace()
+        paced.hold(7.0)
+        paced.hold(5.0)  # does not shorten the other
+        assert paced.ready_at(0.0, 1.0, 30.0) == 38.0
+        assert instants(paced, [1.0] * 3) == [7.0, 8.0, 9.0]
+
+    def test_a_slower_pace_until_then(self) -> None:
+        paced = pace()
+        paced.take(0.0, 1.0)
+        paced.slow_down(20.0, 50.0)
+        paced.slow_down(10.0, 30.0)  # the newest counts
+        assert instants(paced, [2.0, 1.0, 1.0, 1.0]) == [20.0, 30.0, 31.0, 32.0]
+
+    def test_without_a_burst_until_then(self) -> None:
+        paced = pace(burst=0.05)
+        paced.slow_down(10.0, 30.0)
+        assert instants(paced, [1.0] * 3) == [0.0, 10.0, 20.0]
+        assert instants(paced, [1.0] * 7, now=30.0) == [30.0] * 5 + [31.0, 32.0]
+
+    def test_not_a_faster_one(self) -> None:
+        paced = pace()
+        paced.slow_down(0.1, 50.0)
+        assert instants(paced, [1.0] * 3) == [0.0, 1.0, 2.0]
+
+    def test_so_many_at_once(self) -> None:
+        paced = pace(50.0, burst=1.0)
+        paced.lower(0.0, 3.0)
+        paced.lower(0.0, 30.0)  # gives nothing back
+        assert instants(paced, [1.0] * 5) == [0.0, 0.0, 0.0, 2.0, 4.0]
+
+    def test_what_went_since(self) -> None:
+        paced = pace()
+        for instant in (0.0, 10.0, 20.0):
+            paced.take(instant, instant + 1.0)
+        assert [paced.since(instant) for instant in (0.0, 5.0, 20.0, 21.0)] == [33.0, 32.0, 21.0, 0.0]
 
 
 def test_what_is_left() -> None:

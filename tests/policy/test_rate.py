@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ Options = dict[str, Any]
         ({"requests": "60"}, TypeError, "rate.requests must be a number"),
         ({"requests": True}, TypeError, "rate.requests must be a number"),
         ({"requests": 0}, ValueError, "rate.requests must be 1 or more, not 0"),
-        ({"requests": 0.5}, ValueError, "a longer `per` makes it so"),
+        ({"requests": 0.5}, ValueError, "rate.requests must be 1 or more, not 0.5: a longer `per` makes it so"),
         ({"requests": math.nan}, ValueError, "rate.requests must be a finite number"),
         ({"requests": math.inf}, ValueError, "rate.requests must be a finite number"),
         ({"requests": -1}, ValueError, "rate.requests must be a finite number of 0 or more"),
@@ -39,7 +40,7 @@ Options = dict[str, Any]
     ],
 )
 def test_options_are_checked(options: Options, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message.replace("(", r"\(").replace(".", r"\.")):
+    with pytest.raises(error, match=f"^{re.escape(message)}"):
         Rate(**options)
 
 
@@ -50,6 +51,7 @@ def test_options_are_checked(options: Options, error: type[Exception], message: 
         {"tokens": 1, "cost": len},
         {"learn": True},
         {"learn": True, "requests": 5, "share": 1, "per": 0.1},
+        {"requests": 1, "burst": 1},
     ],
 )
 def test_options_that_will_do(options: Options) -> None:
@@ -73,18 +75,18 @@ class TestDemands:
 
     @pytest.mark.parametrize("cost", [math.nan, math.inf, -1, -0.5])
     def test_an_estimate_that_is_no_amount(self, cost: float) -> None:
-        with pytest.raises(ValueError, match=r"what rate\.cost returns must be a finite number of 0 or more"):
+        with pytest.raises(ValueError, match=r"^what rate\.cost returns must be a finite number of 0 or more"):
             Rate(tokens=10, cost=lambda _: cost).demand_of("x")
 
     @pytest.mark.parametrize("cost", [None, "5", True])
     def test_an_estimate_that_is_no_number(self, cost: Any) -> None:
-        with pytest.raises(TypeError, match=r"what rate\.cost returns must be a number"):
+        with pytest.raises(TypeError, match=r"^what rate\.cost returns must be a number"):
             Rate(tokens=10, cost=lambda _: cost).demand_of("x")
 
     def test_what_was_used(self) -> None:
         assert Rate(tokens=10, cost=len, used=len).used_by("four") == 4.0
         assert Rate(tokens=10, cost=len).used_by("four") is None
-        with pytest.raises(ValueError, match=r"what rate\.used returns"):
+        with pytest.raises(ValueError, match=r"^what rate\.used returns must be"):
             Rate(tokens=10, cost=len, used=lambda _: math.nan).used_by("four")
 
 
@@ -114,6 +116,7 @@ class TestTheMeter:
             (Demand(1.0, 1000.0), None),
             (Demand(1.0, 1000.5), "tokens"),
             (Demand(1.0, 0.0), None),
+            (Demand(100.0, 0.0), None),
             (Demand(101.0, 0.0), "requests"),
         ],
     )
@@ -127,6 +130,27 @@ class TestTheMeter:
         assert requests.ready_at(1.0, Demand(1.0, 1e9)) == 1.0
         assert (requests.quota("requests"), requests.quota("tokens")) == (100.0, None)
         assert (requests.left("requests", 0.0), requests.left("tokens", 0.0)) == (99.0, None)
+
+    def test_nor_one_of_requests(self) -> None:
+        tokens = meter(tokens=1000)
+        assert tokens.unfit(Demand(1e9, 1000.0)) is None
+        booking = tokens.take(0.0, Demand(1.0, 400.0))
+        assert tokens.ready_at(0.0, Demand(1.0, 100.0)) == 10.0
+        tokens.settle(0.0, booking, Demand(0.0, 300.0))
+        assert (tokens.left("requests", 0.0), tokens.left("tokens", 0.0)) == (None, 700.0)
+
+    @pytest.mark.parametrize(
+        ("options", "kept"),
+        [
+            ({"learn": True}, {"requests", "tokens"}),
+            ({"learn": True, "cost": None}, {"requests"}),
+            ({"requests": 100}, {"requests"}),
+            ({"tokens": 1000}, {"tokens"}),
+        ],
+    )
+    def test_which_quotas_are_kept(self, options: Options, kept: set[str]) -> None:
+        one = meter(**options)
+        assert {name for name in ("requests", "tokens") if one.pace(name)} == kept  # type: ignore[arg-type]
 
     def test_the_queue_goes_first(self) -> None:
         both = meter(requests=100, tokens=1000)

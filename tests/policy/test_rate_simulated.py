@@ -88,7 +88,7 @@ def hour_of(rate: Rate, server: Server, sizes: tuple[float, float], seed: int) -
     chance, meter = random.Random(seed), RateMeter(rate)
     now, sent, refused, units = 0.0, 0, 0, 0.0
     on_the_way: list[tuple[float, float]] = []
-    while now < HOUR:
+    while now < HOUR and sent < 50_000:  # more than any of these lets go
         demand = Demand(1.0, chance.uniform(*sizes))
         now = meter.ready_at(now, demand)
         while on_the_way and on_the_way[0][0] <= now:

@@ -36,5 +36,10 @@ def test_what_makes_no_sense_is_refused_by_name(field: str, value: Any, kind: ty
         Stall(**{field: value})
 
 
+def test_the_least_that_goes() -> None:
+    stall = Stall(at_least=1, within=1e-3)
+    assert (stall.at_least, stall.within) == (1, 1e-3)
+
+
 def test_seconds_become_a_float() -> None:
     assert type(Stall(within=3).within) is float

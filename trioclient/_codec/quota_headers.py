@@ -209,9 +209,9 @@ class _Clock:
         match = _RFC_3339.fullmatch(value)
         if match is None:
             return None
-        zone = b"+00:00" if match["zone"] in (b"Z", b"z") else match["zone"]
+        text = (match["minute"] + b":00" + match["zone"]).decode().upper()
         try:
-            date = datetime.datetime.fromisoformat((match["minute"] + b":00" + zone).decode().upper())
+            date = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))  # 3.10 knows no Z
         except ValueError:
             return None
         seconds = date.timestamp() + float(match["second"]) - self._now()

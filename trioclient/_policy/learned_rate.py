@@ -1,19 +1,20 @@
 """What a server says of its quotas, and its 429s, put into a `RateMeter`.
 
-What it says (`QuotaReading`), for each quota:
+What it says (`QuotaReading`), where it has several quotas of one kind of the tightest:
 
 1. Its limit and window, or the longest time to a reset that was seen: that is the rate from now
    on, if it is below the one given.
-2. What is left, less what went since that request was sent and may not be counted yet. Of a
+2. What is left of the scarcest, less what went since that request was sent and may not be counted yet. Of a
    bucket: no more goes at once. Of a window: it is spread over the time to the reset, if that is
    slower than the rate; nothing goes until then where nothing is left.
 
 A reading that was long under way says nothing of what is left now.
 
-A 429 that comes without numbers stands for a rate somewhere below the last one. The rate is set
-to what the server took of late, less a part; from there it climbs, as in TCP CUBIC, steeply at
-first, flat near where the last 429 was, and on beyond that. A 429 that follows with nothing taken
-in between lowers nothing: the window is used up, so there is a pause.
+A 429 that comes without numbers stands for a rate somewhere below the last one. The first one after
+a few requests says nothing of how many would have been too many, and only makes a pause. Else the
+rate is set to what the server took of late, less a part; from there it climbs, as in TCP CUBIC,
+steeply at first, flat near where the last 429 was, and on beyond that. A 429 that follows with
+nothing taken in between lowers nothing: the window is used up, so there is a pause.
 """
 
 from __future__ import annotations
@@ -61,28 +62,31 @@ class LearnedRate:
     def learn(self, now: float, sent_at: float, status: int, readings: Iterable[QuotaReading]) -> None:
         """An answer came `now` to a request that went at `sent_at`."""
         told = False
+        said: dict[Dimension, list[QuotaReading]] = {}
         for reading in readings:
-            pace = self._meter.pace(_DIMENSIONS[reading.counts])
+            said.setdefault(_DIMENSIONS[reading.counts], []).append(reading)
+        for dimension, each in said.items():
+            pace = self._meter.pace(dimension)
             if pace is not None:
-                self._rate(pace, _DIMENSIONS[reading.counts], reading)
-                told |= self._left(pace, reading, now, sent_at)
+                self._rate(pace, dimension, each)
+                told |= self._left(pace, max(each, key=_scarcity), now, sent_at)
         if status != _TOO_MANY_REQUESTS:
             self._search.taken(now)
         elif not told:
             self._search.refused(now, sent_at)
 
-    def _rate(self, pace: Pace, dimension: Dimension, reading: QuotaReading) -> None:
-        limit, window = reading.limit, reading.window
-        if limit is None or limit < 1.0:
-            return
-        if window is None and not reading.refills and reading.reset is not None:
-            window = max(self._longest.get(dimension, 1.0), reading.reset)
-            self._longest[dimension] = window
-        if window is None or window > _LONGEST_WINDOW:
-            return
+    def _rate(self, pace: Pace, dimension: Dimension, readings: list[QuotaReading]) -> None:
+        resets = [reading.reset for reading in readings if reading.window is None and not reading.refills]
+        longest = max([self._longest.get(dimension, 1.0), *filter(None, resets)])
+        if any(resets):
+            self._longest[dimension] = longest
+        quotas = [quota for reading in readings if (quota := _quota(reading, longest)) is not None]
         given = self._given[dimension]
-        if given is not None and given / self._per <= limit / window:
-            limit, window = given, self._per
+        if not quotas:
+            return
+        if given is not None:
+            quotas.insert(0, (given, self._per))
+        limit, window = min(quotas, key=_per_second)
         if (limit, window) != (pace.quota, pace.per):
             pace.retune(limit, window)
             if dimension == "requests":
@@ -104,6 +108,28 @@ class LearnedRate:
         elif reset / left > pace.unit_seconds:
             pace.slow_down(reset / left, now + reset)
         return remaining < 1.0
+
+
+def _quota(reading: QuotaReading, longest: float) -> tuple[float, float] | None:
+    """So many in so many seconds; `longest` where the answer does not name a window, but a reset."""
+    limit, window = reading.limit, reading.window
+    if window is None and not reading.refills and reading.reset is not None:
+        window = longest
+    if limit is None or limit < 1.0 or window is None or window > _LONGEST_WINDOW:
+        return None
+    return limit, window
+
+
+def _per_second(quota: tuple[float, float]) -> float:
+    limit, window = quota
+    return limit / window
+
+
+def _scarcity(reading: QuotaReading) -> float:
+    """Seconds to the reset for each unit that is left."""
+    if reading.remaining is None or reading.reset is None:
+        return -1.0
+    return reading.reset / reading.remaining if reading.remaining > 0.0 else math.inf
 
 
 class RateSearch:

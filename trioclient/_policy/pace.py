@@ -130,6 +130,9 @@ class Pace:
         "unit_seconds",
     )
 
+    _slow_seconds: float
+    """Between two units until `_slow_until`, if that is more."""
+
     def __init__(self, quota: float, *, per: float, burst: float, share: float) -> None:
         self._burst = burst
         self._share = share
@@ -142,8 +145,6 @@ class Pace:
         """Seconds of pay given back and not used yet."""
         self._held_until = -math.inf
         self._slow_until = -math.inf
-        self._slow_seconds = 0.0
-        """Between two units until then, if that is more."""
 
     def retune(self, quota: float, per: float) -> None:
         """From now on so many units in `per` seconds; ``inf`` for no bound."""
