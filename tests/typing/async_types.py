@@ -20,11 +20,19 @@ from trioclient import (
     APIStatusError,
     AsyncAPIClient,
     AttemptRecord,
+    CircuitBreaker,
+    Failing,
+    FanOutProgress,
     FanOutReport,
+    Hedge,
     Limits,
     Outcome,
+    Rate,
+    RateLimiter,
     RequestOptions,
+    RetryBudget,
     RetryPolicy,
+    Stall,
     Timeout,
     TrioTransport,
     fan_out,
@@ -198,3 +206,31 @@ async def tools_for_tests_are_typed_too() -> None:
         server.route("GET", "/a", reply(json=1))
         assert_type(server.url, str)
         assert_type(server.requests[0].status, int | None)
+
+
+async def what_keeps_its_head_is_typed(client: AsyncAPIClient, texts: Sequence[str]) -> None:
+    careful = AsyncAPIClient(
+        base_url="https://api.test",
+        max_at_once=8,
+        rate=Rate(requests=60, tokens=1000, cost=len, used=lambda value: float(value["tokens"])),
+        concurrency=None,
+        breaker=CircuitBreaker(of=5),
+        stall=Stall(within=10),
+        retry=RetryPolicy(budget=RetryBudget(capacity=100)),
+    )
+    hedged = careful.with_options(hedge=Hedge(after=0.1), limit_group="mine")
+    assert_type(hedged, AsyncAPIClient)
+    assert_type(careful.statistics().origins[0].circuit, Union[Literal["closed", "open", "half-open"], None])
+    assert_type(careful.statistics().limit_groups[0].limit, Union[int, None])
+    async with client.fan_out(
+        lambda api, text: api.post("/a", body=text, cast_to=int),
+        texts,
+        max_at_once=1,
+        rate=RateLimiter(Rate(requests=60)),
+        stop_when=Failing(share=0.5, of=50),
+        total=3,
+    ) as run:
+        assert_type(run.progress(), FanOutProgress)
+    AsyncAPIClient(base_url="https://api.test", max_at_once=1.5)  # pyright: ignore[reportArgumentType]
+    client.with_options(hedge=0.5)  # pyright: ignore[reportArgumentType]
+    await client.get("/a", options={"hedge": 0.5})  # pyright: ignore[reportArgumentType]
