@@ -295,6 +295,14 @@ class TestRate:
         assert instants(client)[1] < 31
         assert instants(client)[2] - instants(client)[1] < 2
 
+    async def test_calls_without_a_body_cost_no_tokens(self, autojump_clock: Any) -> None:
+        rate = Rate(tokens=100, cost=lambda body: body["max"], used=lambda value: value["used"])
+        client = client_of(reply(json="anything"), rate=rate)
+        assert await client.get("/x") == "anything"
+        (limiter,) = [group.rate for group in guards_of(client)._groups.values()]
+        assert limiter is not None
+        assert limiter.statistics().tokens_left == 100.0
+
     async def test_what_never_fits_is_refused_at_once(self, autojump_clock: Any) -> None:
         client = client_of(OK, rate=Rate(tokens=600, per=60.0, cost=len))
         with pytest.raises(LimitExceeded, match=r"rate\.tokens") as caught:

@@ -121,7 +121,7 @@ class AsyncCalls(BaseClient):
         call = self._prepare(method, path, body=body, content=content, files=files, options=options)
         answer, trace = await self._engine.run(call)
         value = decoded_answer(answer, trace, decoder, self._limits)
-        if trace.reservation is not None:
+        if trace.reservation is not None and call.priced is not None:
             trace.reservation.settle(value)
         return value
 

@@ -40,7 +40,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """
     used: Callable[[Any], float] | None = None
     """Of the value that came back: the tokens it really cost. None leaves it at the estimate, and
-    so do raw answers, streams and pages.
+    so do raw answers, streams and pages; a call that costs none is not asked about.
     """
     burst: float = 0.01
     """Share of a quota, 0 to 1, that may go at once after a pause, on top of the pace. 1 suits a
