@@ -22,12 +22,14 @@ class Gate:
 
     __slots__ = ("_spread", "held_until", "jitter")
 
+    _spread: float
+    """Seconds after the opening; of a gate that was held."""
+
     def __init__(self, jitter: float = 0.25) -> None:
         self.jitter = jitter
         """Share of the delay over which waiting calls are spread."""
         self.held_until = -math.inf
         """The instant before which nothing goes."""
-        self._spread = 0.0
 
     def hold(self, now: float, delay: float) -> None:
         """Close for `delay` seconds from `now`; a gate closed for longer stays as it is."""
