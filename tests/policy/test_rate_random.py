@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from trioclient._policy.pace import Pace, Slot
-from trioclient._policy.rate import Demand, Rate, RateMeter
+from trioclient._policy.rate import NOTHING, Booking, Demand, Rate, RateMeter
 
 PER = 60.0
 
@@ -118,3 +119,78 @@ def test_both_quotas_hold_at_once(calls: list[tuple[float, float]]) -> None:
         gone.append((now, demand))
     assert most_in_a_window([Gone(at, demand.requests) for at, demand in gone], PER) <= 20
     assert most_in_a_window([Gone(at, demand.tokens) for at, demand in gone], PER) <= 500 * (1.0 + 1e-6)
+
+
+class RateMachine(RuleBasedStateMachine):
+    """A meter beside a list of all that went, with what each is thought, or known, to have used."""
+
+    QUOTAS = Demand(12.0, 300.0)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meter = RateMeter(Rate(requests=12, tokens=300, per=PER, cost=len))
+        self.now = 0.0
+        self.held_until = 0.0
+        self.gone: list[tuple[float, Demand]] = []
+        self.under_way: dict[int, Booking] = {}
+
+    @rule(seconds=st.one_of(st.floats(0.0, 2.0), st.floats(0.0, 100.0)))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(tokens=st.floats(0.0, 300.0))
+    def goes_when_it_may(self, tokens: float) -> None:
+        demand = Demand(1.0, tokens)
+        ready_at = self.meter.ready_at(self.now, demand)
+        assert ready_at >= max(self.now, self.held_until)
+        assert ready_at <= max(self.now, self.held_until) + 2 * PER
+        self.now = ready_at
+        assert self.meter.ready_at(self.now, demand) == self.now
+        self.under_way[len(self.gone)] = self.meter.take(self.now, demand)
+        self.gone.append((self.now, demand))
+
+    @rule(tokens=st.floats(0.0, 300.0))
+    def goes_only_if_it_may_now(self, tokens: float) -> None:
+        demand = Demand(1.0, tokens)
+        if self.meter.ready_at(self.now, demand) <= self.now:
+            self.goes_when_it_may(tokens)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), part=st.floats(0.0, 1.0))
+    def turns_out_smaller(self, data: st.DataObject, part: float) -> None:
+        index = data.draw(st.sampled_from(sorted(self.under_way)))
+        at, demand = self.gone[index]
+        real = Demand(1.0, demand.tokens * part)
+        self.meter.settle(self.now, self.under_way.pop(index), real)
+        self.gone[index] = (at, real)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def was_not_sent_after_all(self, data: st.DataObject) -> None:
+        index = data.draw(st.sampled_from(sorted(self.under_way)))
+        self.meter.settle(self.now, self.under_way.pop(index), NOTHING)
+        self.gone[index] = (self.gone[index][0], NOTHING)
+
+    @rule(seconds=st.floats(0.0, 30.0))
+    def is_asked_to_wait(self, seconds: float) -> None:
+        self.held_until = max(self.held_until, self.now + seconds)
+        for dimension in ("requests", "tokens"):
+            pace = self.meter.pace(dimension)
+            assert pace is not None
+            pace.hold(self.now + seconds)
+
+    @invariant()
+    def no_window_has_more_than_the_quotas(self) -> None:
+        for quota, units in zip(self.QUOTAS, zip(*(demand for _, demand in self.gone), strict=True), strict=False):
+            gone = [Gone(at, each) for (at, _), each in zip(self.gone, units, strict=True)]
+            assert most_in_a_window(gone, PER) <= quota * (1.0 + 1e-6)
+
+    @invariant()
+    def what_is_left_is_what_the_window_has_not_had(self) -> None:
+        left = self.meter.left("requests", self.now)
+        assert left is not None
+        assert 0.0 <= left <= self.QUOTAS.requests
+
+
+TestRateMachine = RateMachine.TestCase
+TestRateMachine.settings = settings(max_examples=settings.default.max_examples // 2, stateful_step_count=60)
