@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import os
 import mmap
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
