@@ -120,6 +120,23 @@ def test_what_is_a_limit_and_what_its_window_is(
     assert learner.quota == quota
 
 
+def test_a_429_is_explained_by_any_quota_that_is_used_up() -> None:
+    learner = Learner(requests=600, tokens=6000, cost=len)
+    learner.instants(50)
+    for tenth in range(50):
+        learner.hears(now=tenth / 10)
+    used_up = reading(600, 0, 20, 60), reading(6000, 5000, 20, 60, counts="tokens")
+    learner.hears(*used_up, now=10.0, status=429)
+    assert learner.quota == (600.0, 60.0)
+
+
+def test_the_longest_reset_is_remembered() -> None:
+    learner = Learner()
+    learner.hears(reading(30, None, 60))
+    learner.hears(reading(20, None, 15), now=45.0)
+    assert learner.quota == (20.0, 60.0)
+
+
 def test_a_quota_of_the_day_does_not_set_the_pace() -> None:
     learner = Learner(requests=60)
     learner.hears(reading(1_000_000, 999_999, 80_000, 86_400))
@@ -152,6 +169,12 @@ class TestWhatIsLeft:
             learner = Learner(requests=60)
             learner.hears(*readings)
             assert learner.instants(3) == [0.0, 30.0, 60.0]
+
+    def test_one_that_does_not_say_what_is_left_is_not(self) -> None:
+        for readings in itertools.permutations([reading(6000, 50, 20, 60), reading(9000, None, None, 60)]):
+            learner = Learner(requests=6000)
+            learner.hears(*readings)
+            assert learner.instants(3) == pytest.approx([0.0, 0.4, 0.8])
 
     def test_one_with_nothing_left_is_the_scarcest(self) -> None:
         for readings in itertools.permutations([reading(60, 1, 20, 60), reading(1000, 0, 30, 3600)]):
