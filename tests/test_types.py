@@ -17,6 +17,7 @@ from trioclient._types import (
     NotGiven,
     Omit,
     Timeouts,
+    checked_amount,
     checked_bool,
     checked_int,
     checked_seconds,
@@ -159,3 +160,22 @@ class TestLimits:
 
 def test_methods_whose_repetition_does_no_harm() -> None:
     assert {"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} == IDEMPOTENT_METHODS
+
+
+@pytest.mark.parametrize("amount", [0, 0.0, 5e-324, 3, 1e308])
+def test_an_amount(amount: float) -> None:
+    checked = checked_amount(amount, "n")
+    assert (checked, type(checked)) == (amount, float)
+
+
+@pytest.mark.parametrize("value", [-5e-324, -1, math.inf, math.nan])
+def test_amounts_out_of_bounds(value: float) -> None:
+    with pytest.raises(ValueError, match=f"^n must be a finite number of 0 or more, not {value!r}$"):
+        checked_amount(value, "n")
+
+
+@pytest.mark.parametrize("value", [None, True, "1", 1j])
+def test_what_is_no_amount(value: object) -> None:
+    with pytest.raises(TypeError) as caught:
+        checked_amount(value, "n")
+    assert str(caught.value) == f"n must be a number, not {value!r}"

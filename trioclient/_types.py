@@ -26,6 +26,7 @@ __all__ = [
     "Sent",
     "Timeout",
     "Timeouts",
+    "checked_amount",
     "checked_bool",
     "checked_int",
     "checked_seconds",
@@ -112,6 +113,15 @@ def checked_seconds(value: object, argument: str) -> float:
         raise TypeError(f"{argument} must be a number of seconds or None, not {value!r}")
     if not value >= 0:
         raise ValueError(f"{argument} must be 0 seconds or more, not {value!r}")
+    return float(value)
+
+
+def checked_amount(value: object, argument: str) -> float:
+    """A number that is finite and 0 or more. Raises TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{argument} must be a number, not {value!r}")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{argument} must be a finite number of 0 or more, not {value!r}")
     return float(value)
 
 

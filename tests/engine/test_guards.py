@@ -587,6 +587,15 @@ class TestHedge:
         assert client.statistics().origins == ()
         assert not guards_of(client).watchful
 
+    @pytest.mark.parametrize(("after", "second"), [(0.0, [0.0]), (0.25, [0.25]), (float("inf"), [])])
+    async def test_a_fixed_delay_learns_nothing(self, autojump_clock: Any, after: float, second: list[float]) -> None:
+        client = client_of(reply(json=1, delay=3.0))
+        hedged = client.with_options(hedge=Hedge(after=after, least=1), max_retries=0)
+        for _ in range(5):
+            transport_of(client).requests.clear()
+            await hedged.get("/x")
+            assert instants(client) == [0.0, *second]
+
     async def test_of_one_call_alone(self, autojump_clock: Any) -> None:
         client = client_of(reply(json=1, delay=5.0))
         await client.get("/x", options={"hedge": Hedge(after=1.0)})

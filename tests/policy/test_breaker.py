@@ -71,7 +71,7 @@ class TestOptions:
     def test_a_share_out_of_bounds(self, value: float) -> None:
         with pytest.raises(ValueError) as caught:
             CircuitBreaker(failures=value)
-        assert str(caught.value) == f"breaker.failures must be a share, more than 0 and up to 1, not {value!r}"
+        assert str(caught.value) == f"breaker.failures must be a share above 0, up to 1, not {value!r}"
 
     @pytest.mark.parametrize("value", [1e-9, 1])
     def test_any_share_in_between(self, value: float) -> None:

@@ -54,7 +54,7 @@ class TestOptions:
     def test_numbers_out_of_bounds(self, name: str, value: float) -> None:
         with pytest.raises(ValueError) as caught:
             RetryBudget(**{name: value})
-        assert str(caught.value) == f"budget.{name} must be 0 or more and finite, not {value!r}"
+        assert str(caught.value) == f"budget.{name} must be a finite number of 0 or more, not {value!r}"
 
     def test_a_share_is_at_most_all(self) -> None:
         with pytest.raises(ValueError) as caught:

@@ -82,9 +82,9 @@ def test_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "match"),
     [
-        ({"share": 0}, ValueError, "stop_when.share must be above 0 and at most 1, not 0"),
-        ({"share": 1.01}, ValueError, "stop_when.share must be above 0"),
-        ({"share": float("nan")}, ValueError, "stop_when.share must be above 0"),
+        ({"share": 0}, ValueError, "stop_when.share must be a share above 0, up to 1, not 0"),
+        ({"share": 1.01}, ValueError, "stop_when.share must be a share above 0"),
+        ({"share": float("nan")}, ValueError, "stop_when.share must be a share above 0"),
         ({"share": "half"}, TypeError, "stop_when.share must be a number, not 'half'"),
         ({"share": True}, TypeError, "stop_when.share must be a number"),
         ({"of": 0}, ValueError, "stop_when.of must be 1 or more, not 0"),

@@ -54,15 +54,6 @@ class TestOptions:
         assert hash(hedge) == hash(Hedge(after=1.0, at_most=2.0, least=1))
 
 
-@pytest.mark.parametrize("after", [0.0, 0.25, math.inf])
-def test_a_fixed_delay_learns_nothing(after: float) -> None:
-    delay = HedgeDelay(Hedge(after=after, least=1))
-    assert delay.delay() == after
-    for _ in range(50):
-        delay.record(3.0)
-    assert delay.delay() == after
-
-
 @pytest.mark.parametrize("least", [1, 2, 20])
 def test_there_is_none_before_enough_answers_have_come(least: int) -> None:
     delay = learned(*[1.0] * (least - 1), least=least)

@@ -38,6 +38,7 @@ from msgspec.structs import force_setattr
 
 from .._faults import ClosedFault, CodingFault, LimitFault, TimeoutFault
 from .._types import checked_int, checked_seconds
+from .share import checked_whole_share
 
 if TYPE_CHECKING:
     from .._faults import Fault
@@ -76,7 +77,7 @@ class CircuitBreaker(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts at once that try whether the origin is back, and how many of them must have gone well."""
 
     def __post_init__(self) -> None:
-        force_setattr(self, "failures", _checked_share(self.failures, "breaker.failures"))
+        force_setattr(self, "failures", checked_whole_share(self.failures, "breaker.failures"))
         for name in ("of", "probes"):
             checked_int(getattr(self, name), f"breaker.{name}", at_least=1)
         for name in ("window", "open_for", "max_open_for"):
@@ -84,14 +85,6 @@ class CircuitBreaker(msgspec.Struct, frozen=True, kw_only=True):
         if self.max_open_for < self.open_for:
             least = f"{self.open_for:g} seconds (open_for) or more"
             raise ValueError(f"breaker.max_open_for must be {least}, not {self.max_open_for!r}")
-
-
-def _checked_share(value: object, argument: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{argument} must be a number, not {value!r}")
-    if not 0 < value <= 1:
-        raise ValueError(f"{argument} must be a share, more than 0 and up to 1, not {value!r}")
-    return float(value)
 
 
 def _checked_duration(value: object, argument: str) -> float:

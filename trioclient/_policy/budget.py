@@ -29,11 +29,12 @@ ratio of 0.1 tokens for a success, one failure in ten is enough for that.
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import msgspec
 from msgspec.structs import force_setattr
+
+from .._types import checked_amount
 
 __all__ = ["BudgetMeter", "RetryBudget"]
 
@@ -61,17 +62,9 @@ class RetryBudget(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in ("capacity", "transient_cost", "throttle_cost", "refill", "in_flight_share"):
-            force_setattr(self, name, _checked_amount(getattr(self, name), f"budget.{name}"))
+            force_setattr(self, name, checked_amount(getattr(self, name), f"budget.{name}"))
         if self.in_flight_share > 1.0:
             raise ValueError(f"budget.in_flight_share must be a share from 0 to 1, not {self.in_flight_share!r}")
-
-
-def _checked_amount(value: object, argument: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{argument} must be a number, not {value!r}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{argument} must be 0 or more and finite, not {value!r}")
-    return float(value)
 
 
 class BudgetMeter:

@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from .._types import checked_int
+from .share import checked_whole_share
 
 __all__ = ["Failing", "FailureWindow"]
 
@@ -42,16 +43,9 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     def __post_init__(self) -> None:
-        _check_share(self.share)
+        checked_whole_share(self.share, "stop_when.share")
         checked_int(self.of, "stop_when.of", 1)
         force_setattr(self, "kinds", _checked_kinds(self.kinds))
-
-
-def _check_share(share: object) -> None:
-    if isinstance(share, bool) or not isinstance(share, (int, float)):
-        raise TypeError(f"stop_when.share must be a number, not {share!r}")
-    if not 0 < share <= 1:
-        raise ValueError(f"stop_when.share must be above 0 and at most 1, not {share!r}")
 
 
 def _checked_kinds(kinds: object) -> tuple[type[Exception], ...]:

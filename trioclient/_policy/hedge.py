@@ -66,7 +66,7 @@ class Hedge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HedgeDelay:
-    """The delay for the calls that share a server."""
+    """The delay for the calls that share a server, where it is learned."""
 
     __slots__ = ("_age", "_answers", "_counts", "_delay", "_fresh_until", "_hedge", "_total")
 
@@ -85,8 +85,6 @@ class HedgeDelay:
 
     def record(self, seconds: float) -> None:
         """An answer has begun, so many seconds after the first copy was sent."""
-        if self._hedge.after is not None:
-            return
         weight = 2.0 ** (self._age / _HALF_LIFE)
         self._counts[_class_of(seconds)] += weight
         self._total += weight
@@ -101,8 +99,6 @@ class HedgeDelay:
     def delay(self) -> float | None:
         """Seconds; None while too few answers have been seen."""
         hedge = self._hedge
-        if hedge.after is not None:
-            return hedge.after
         if self._answers < hedge.least:
             return None
         if self._answers >= self._fresh_until:

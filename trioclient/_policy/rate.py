@@ -14,8 +14,9 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec.structs import force_setattr
 
-from .._types import checked_bool
+from .._types import checked_amount, checked_bool
 from .pace import Pace, Slot
+from .share import checked_whole_share
 
 __all__ = ["Booking", "Demand", "Dimension", "Rate", "RateMeter"]
 
@@ -59,16 +60,15 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("requests", "tokens"):
             quota: object = getattr(self, name)
-            if quota is not None and _number(quota, f"rate.{name}") < 1.0:
+            if quota is not None and checked_amount(quota, f"rate.{name}") < 1.0:
                 raise ValueError(f"rate.{name} must be 1 or more, not {quota!r}: a longer `per` makes it so")
         for name in ("per", "burst", "share"):
-            force_setattr(self, name, _number(getattr(self, name), f"rate.{name}"))
+            force_setattr(self, name, checked_amount(getattr(self, name), f"rate.{name}"))
         if self.per == 0.0:
             raise ValueError("rate.per must be more than 0 seconds")
         if self.burst > 1.0:
             raise ValueError(f"rate.burst must be a share from 0 to 1, not {self.burst!r}")
-        if not 0.0 < self.share <= 1.0:
-            raise ValueError(f"rate.share must be a share above 0, up to 1, not {self.share!r}")
+        checked_whole_share(self.share, "rate.share")
         checked_bool(self.learn, "rate.learn")
         for name in ("cost", "used"):
             function: object = getattr(self, name)
@@ -85,19 +85,11 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.cost is None or what is None:
             return ONE_REQUEST
-        return Demand(1.0, _number(self.cost(what), "what rate.cost returns"))
+        return Demand(1.0, checked_amount(self.cost(what), "what rate.cost returns"))
 
     def used_by(self, value: object) -> float | None:
         """What it really cost, None where nobody says. Raises as `demand_of`."""
-        return None if self.used is None else _number(self.used(value), "what rate.used returns")
-
-
-def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name} must be a number, not {value!r}")
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"{name} must be a finite number of 0 or more, not {value!r}")
-    return float(value)
+        return None if self.used is None else checked_amount(self.used(value), "what rate.used returns")
 
 
 class Demand(NamedTuple):
