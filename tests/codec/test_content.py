@@ -113,9 +113,9 @@ def compression_zstd() -> types.ModuleType:
             return output
 
     library = types.ModuleType("compression.zstd")
-    library.ZstdDecompressor = ZstdDecompressor  # type: ignore[attr-defined]
-    library.ZstdError = zstandard.ZstdError  # type: ignore[attr-defined]
-    library.DecompressionParameter = types.SimpleNamespace(window_log_max="window_log_max")  # type: ignore[attr-defined]
+    library.ZstdDecompressor = ZstdDecompressor
+    library.ZstdError = zstandard.ZstdError
+    library.DecompressionParameter = types.SimpleNamespace(window_log_max="window_log_max")
     return library
 
 

@@ -131,7 +131,7 @@ def test_it_is_what_httpx_sends(path: pathlib.Path) -> None:
 
 def named_file(name: object) -> io.BytesIO:
     file = io.BytesIO(LARGE)
-    file.name = name  # type: ignore[attr-defined]
+    file.name = name
     return file
 
 

@@ -30,7 +30,7 @@ def reading(
     *,
     refills: bool = False,
 ) -> QuotaReading:
-    return QuotaReading(counts, limit, remaining, reset, window, refills)  # type: ignore[arg-type]
+    return QuotaReading(counts, limit, remaining, reset, window, refills)
 
 
 CASES: dict[str, tuple[str, list[QuotaReading]]] = {

@@ -17,8 +17,6 @@ import trio.testing
 
 from trioclient._engine.hedged import Race, race
 
-WATCHED: ContextVar[bool] = ContextVar("WATCHED", default=False)
-
 
 class Copy:
     """After `seconds`, and so many checkpoints, it returns or raises `result`."""
@@ -326,20 +324,6 @@ class TestDiscarding:
         assert course.discarded == ["bad 1"]
 
 
-class CancelAtStep(trio.abc.Instrument):
-    """Cancels `scope` as soon as the watched tasks have made so many steps."""
-
-    def __init__(self, scope: trio.CancelScope, step: int) -> None:
-        self._scope = scope
-        self._left = step
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        if WATCHED in task.context:
-            self._left -= 1
-            if self._left == 0:
-                self._scope.cancel()
-
-
 COURSES: dict[str, Any] = {
     "one copy": lambda: [Copy(0.5, checkpoints=2)],
     "one bad copy": lambda: [Copy(0.5, "bad")],
@@ -354,18 +338,18 @@ COURSES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", COURSES)
-async def test_cancelled_at_every_step(name: str, autojump_clock: trio.testing.MockClock) -> None:
+async def test_cancelled_at_every_step(name: str, cancel_at_step: Any, autojump_clock: trio.testing.MockClock) -> None:
     ended: list[str] = []
     while (not ended or ended[-1] != "done") and len(ended) < 50:
         course = Course(*COURSES[name]())
         course.discard_takes = 0.25
         won: Race[Any] | None = None
         with trio.CancelScope() as scope:
-            instrument = CancelAtStep(scope, len(ended))
+            instrument = cancel_at_step(scope, len(ended))
             if not ended:
                 scope.cancel()
             trio.lowlevel.add_instrument(instrument)
-            token = WATCHED.set(True)
+            token = cancel_at_step.watched.set(True)
             try:
                 won = await course.run()
             except BaseException as error:
@@ -373,7 +357,7 @@ async def test_cancelled_at_every_step(name: str, autojump_clock: trio.testing.M
                     raise AssertionError("what came out is no bare Cancelled") from error
                 raise
             finally:
-                WATCHED.reset(token)
+                cancel_at_step.watched.reset(token)
                 trio.lowlevel.remove_instrument(instrument)
         ended.append("done" if not scope.cancel_called else "cancelled" if scope.cancelled_caught else "too late")
         assert (won is None) is scope.cancelled_caught

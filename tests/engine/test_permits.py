@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from contextvars import ContextVar
+from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
 from trioclient._engine.permits import GroupPermits
-
-WATCHED: ContextVar[bool] = ContextVar("WATCHED", default=False)
 
 
 class Line:
@@ -185,22 +183,8 @@ def test_what_it_says_of_itself() -> None:
     assert repr(permits) == "<GroupPermits limit=70 taken=1 waiting=0>"
 
 
-class CancelAtStep(trio.abc.Instrument):
-    """Cancels `scope` as soon as the watched task has made so many steps."""
-
-    def __init__(self, scope: trio.CancelScope, step: int) -> None:
-        self._scope = scope
-        self._left = step
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        if WATCHED in task.context:
-            self._left -= 1
-            if self._left == 0:
-                self._scope.cancel()
-
-
 @pytest.mark.parametrize("busy", [False, True])
-async def test_cancelled_at_every_step(busy: bool) -> None:
+async def test_cancelled_at_every_step(busy: bool, cancel_at_step: Any) -> None:
     outcomes: list[str] = []
     for step in range(20):
         permits = permits_for(1)
@@ -208,10 +192,10 @@ async def test_cancelled_at_every_step(busy: bool) -> None:
             permits.take_nowait()
         async with trio.open_nursery() as nursery:
             scope = trio.CancelScope()
-            instrument = CancelAtStep(scope, step)
+            instrument = cancel_at_step(scope, step)
 
             async def take(scope: trio.CancelScope = scope, permits: GroupPermits = permits) -> None:
-                WATCHED.set(True)
+                cancel_at_step.watched.set(True)
                 outcomes.append("cancelled")
                 with scope:
                     await permits.take()

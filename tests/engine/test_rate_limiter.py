@@ -46,7 +46,7 @@ class Log:
 
 def test_only_a_rate_will_do() -> None:
     with pytest.raises(TypeError, match="rate must be a Rate, not 60"):
-        RateLimiter(60)  # pyright: ignore[reportArgumentType]
+        RateLimiter(60)
 
 
 async def test_they_go_in_turn_at_the_pace(autojump_clock: Any) -> None:

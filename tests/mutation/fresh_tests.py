@@ -31,4 +31,4 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         for item in session.items:
-            sys.modules.pop(item.getparent(pytest.Module).obj.__name__, None)  # type: ignore[union-attr]
+            sys.modules.pop(item.getparent(pytest.Module).obj.__name__, None)

@@ -416,7 +416,7 @@ class TestHalfOpen:
             circuit = opened()
             late = circuit.begin(NOW + 5.0)
             circuit.begin(NOW + 10.0)
-            circuit.end(late, verdict, NOW + 11.0)  # type: ignore[arg-type]
+            circuit.end(late, verdict, NOW + 11.0)
             assert circuit.state(NOW + 11.0) == state
 
     def test_without_a_verdict_it_does_not_make_room_twice(self) -> None:

@@ -61,7 +61,7 @@ def test_options_that_will_do(options: Options) -> None:
 
 def test_options_are_fixed() -> None:
     with pytest.raises(AttributeError):
-        Rate(requests=1).requests = 2  # pyright: ignore[reportAttributeAccessIssue]
+        Rate(requests=1).requests = 2
     assert msgspec.structs.replace(Rate(requests=1), requests=2) == Rate(requests=2)
 
 
@@ -150,7 +150,7 @@ class TestTheMeter:
     )
     def test_which_quotas_are_kept(self, options: Options, kept: set[str]) -> None:
         one = meter(**options)
-        assert {name for name in ("requests", "tokens") if one.pace(name)} == kept  # type: ignore[arg-type]
+        assert {name for name in ("requests", "tokens") if one.pace(name)} == kept
 
     def test_the_queue_goes_first(self) -> None:
         both = meter(requests=100, tokens=1000)
